@@ -1,0 +1,152 @@
+"""Every error Lookout raises, named for what dies.
+
+    LookoutError
+    |-- ConfigError              nothing starts; names file, key and what is allowed
+    |-- FrameError               this frame is lost, and counted
+    |-- AnswerError              this answer ends; the conversation lives
+    |   |-- QuestionTooLong
+    |   |-- Busy                 retryable
+    |   |-- CameraBlind          retryable: nothing has been seen yet
+    |   `-- GenerationFailed
+    |-- CameraError              this camera is not to be had; the others go on
+    |   |-- CameraNotFound
+    |   |-- CameraExists
+    |   |-- CapacityExceeded     no memory left to give it
+    |   `-- SourceUnavailable    retried for ever; carries a reason
+    |-- ConversationError        this conversation closes
+    |   |-- ProtocolViolation
+    |   `-- ClientTooSlow
+    `-- EngineError              the process ends
+        |-- ModelLoadFailed
+        `-- EngineDead
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+Reason = Literal[
+    "auth", "not_found", "timeout", "refused", "codec", "no_keyframe", "tls", "ended", "unknown"
+]
+
+
+class LookoutError(Exception):
+    """Base of all; `code` is what crosses the wire."""
+
+    retryable: ClassVar[bool] = False
+    code: ClassVar[str] = "lookout_error"
+
+
+class ConfigError(LookoutError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+    code = "invalid_configuration"
+
+
+class FrameError(LookoutError):
+    """One frame could not be read."""
+
+    code = "invalid_frame"
+
+
+class AnswerError(LookoutError):
+    """One answer ends."""
+
+    code = "answer_failed"
+
+
+class QuestionTooLong(AnswerError):
+    """The question does not fit."""
+
+    code = "question_too_long"
+
+
+class Busy(AnswerError):
+    """Too many answers are being given."""
+
+    retryable = True
+    code = "busy"
+
+
+class CameraBlind(AnswerError):
+    """The camera has delivered nothing yet."""
+
+    retryable = True
+    code = "camera_blind"
+
+
+class GenerationFailed(AnswerError):
+    """The model failed on this answer."""
+
+    code = "generation_failed"
+
+
+class CameraError(LookoutError):
+    """One camera is not to be had."""
+
+    code = "camera_error"
+
+
+class CameraNotFound(CameraError):
+    """No camera has this name."""
+
+    code = "camera_not_found"
+
+
+class CameraExists(CameraError):
+    """The name is taken."""
+
+    code = "camera_exists"
+
+
+class CapacityExceeded(CameraError):
+    """No memory is left to give."""
+
+    code = "capacity_exceeded"
+
+
+class SourceUnavailable(CameraError):
+    """The source cannot be opened or stopped delivering; `reason` says why."""
+
+    retryable = True
+    code = "source_unavailable"
+
+    def __init__(self, message: str, reason: Reason = "unknown") -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+
+
+class ConversationError(LookoutError):
+    """One conversation closes."""
+
+    code = "conversation_error"
+
+
+class ProtocolViolation(ConversationError):
+    """The client sent what the protocol does not know."""
+
+    code = "protocol_violation"
+
+
+class ClientTooSlow(ConversationError):
+    """The client does not read what it asked for."""
+
+    code = "slow_consumer"
+
+
+class EngineError(LookoutError):
+    """The process cannot go on."""
+
+    code = "engine_error"
+
+
+class ModelLoadFailed(EngineError):
+    """The model folder or id cannot be loaded."""
+
+    code = "model_load_failed"
+
+
+class EngineDead(EngineError):
+    """The engine's thread has ended."""
+
+    code = "engine_dead"
