@@ -1,0 +1,55 @@
+"""Our two attention functions, offered to transformers through its `AttentionInterface`.
+
+`TEXT` reads a read-only memory and a private scratch instead of a cache (see `memory.reader`);
+`VISION` computes the packed vision attention of equally long chunks as one batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface
+
+TEXT = "lookout"
+# transformers hands all chunks over in one call (with their cumulative lengths) only to functions
+# whose name holds "flash"; any other name is called once per temporal step from a Python loop.
+VISION = "lookout_vision_flash"
+
+
+def vision_attention(
+    module: nn.Module,
+    query: Tensor,  # [1, heads, patches, head_dim]
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    cu_seq_lens_q: Tensor | None = None,  # [chunks + 1]
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention within each chunk (one temporal step of one segment), never across.
+
+    Returns:
+        [1, patches, heads, head_dim] and no weights.
+    """
+    assert cu_seq_lens_q is not None, "transformers passes the chunk lengths to this function"
+    lengths = (cu_seq_lens_q[1:] - cu_seq_lens_q[:-1]).tolist()
+    if len(set(lengths)) == 1:
+        chunks, heads, dim = len(lengths), query.shape[1], query.shape[3]
+        q, k, v = (
+            x[0].reshape(heads, chunks, lengths[0], dim).transpose(0, 1) for x in (query, key, value)
+        )
+        out = F.scaled_dot_product_attention(q, k, v, scale=scaling)  # [chunks, heads, len, dim]
+        return out.transpose(1, 2).reshape(1, -1, heads, dim), None
+    parts = [
+        F.scaled_dot_product_attention(q, k, v, scale=scaling)
+        for q, k, v in zip(*(x.split(lengths, dim=2) for x in (query, key, value)), strict=True)
+    ]
+    return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+def register() -> None:
+    """Make both functions known to transformers; calling it again changes nothing."""
+    AttentionInterface.register(VISION, vision_attention)

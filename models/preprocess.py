@@ -1,0 +1,86 @@
+"""Frames to the pixel values a Qwen-VL vision tower takes, without torchvision.
+
+Bit-exact with `Qwen3VLVideoProcessor` of transformers for a given target size. The target size is
+ours: the stock rule spreads one pixel budget over a whole video, which would make the visual tokens
+per second depend on how a stream is cut into segments, so `fit_size` bounds each picture alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+MAX_ASPECT_RATIO = 200
+
+
+def fit_size(height: int, width: int, *, factor: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
+    """The size a picture is resized to: multiples of `factor`, aspect kept, pixels in bounds.
+
+    Raises:
+        ValueError: if a side is not positive or the aspect ratio exceeds 200.
+    """
+    if height < 1 or width < 1:
+        raise ValueError(f"a picture of {width}x{height} pixels has no content")
+    if max(height, width) / min(height, width) > MAX_ASPECT_RATIO:
+        raise ValueError(f"aspect ratio of {width}x{height} exceeds {MAX_ASPECT_RATIO}")
+    rows, columns = (max(factor, round(side / factor) * factor) for side in (height, width))
+    if rows * columns > max_pixels:
+        shrink = math.sqrt(height * width / max_pixels)
+        rows, columns = (
+            max(factor, math.floor(side / shrink / factor) * factor) for side in (height, width)
+        )
+    elif rows * columns < min_pixels:
+        grow = math.sqrt(min_pixels / (height * width))
+        rows, columns = (math.ceil(side * grow / factor) * factor for side in (height, width))
+    return rows, columns
+
+
+def patchify(
+    frames: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],  # n x [h, w, 3]
+    size: tuple[int, int],
+    *,
+    patch: int = 16,
+    merge: int = 2,
+    temporal: int = 2,
+) -> tuple[Tensor, Tensor]:
+    """Resize, normalise to [-1, 1] and cut into patches in the order the vision tower expects.
+
+    The last frame is repeated until the number of frames is a multiple of `temporal`. Patches of one
+    temporal step stand in blocks of merge x merge, not in raster order.
+
+    Args:
+        frames: RGB pictures of one size.
+        size: target rows and columns in pixels, multiples of patch * merge.
+        patch: side of a patch in pixels.
+        merge: patches per side that become one visual token.
+        temporal: frames per temporal step.
+
+    Returns:
+        pixel values, float32 [t * gh * gw, 3 * temporal * patch * patch], and the grid in patches,
+        int64 [1, 3] holding (t, gh, gw).
+
+    Raises:
+        ValueError: if `size` is not a multiple of patch * merge or there is no frame.
+    """
+    rows, columns = size
+    if rows % (patch * merge) or columns % (patch * merge):
+        raise ValueError(f"size {size} is not a multiple of {patch * merge}")
+    if len(frames) == 0:
+        raise ValueError("no frame to cut")
+    x = torch.from_numpy(np.stack(list(frames))).permute(0, 3, 1, 2)  # [n, 3, h, w]
+    if size != tuple(x.shape[-2:]):
+        # On uint8, as the stock processor does: torch rounds and clamps after the bicubic filter.
+        x = F.interpolate(x, size=size, mode="bicubic", antialias=True, align_corners=False)
+    x = (x.float() - 127.5) / 127.5
+    if missing := -len(x) % temporal:
+        x = torch.cat([x, x[-1:].expand(missing, -1, -1, -1)])
+    t, gh, gw = len(x) // temporal, rows // patch, columns // patch
+    x = x.reshape(t, temporal, 3, gh // merge, merge, patch, gw // merge, merge, patch)
+    x = x.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)  # [t, gh/m, gw/m, m, m, 3, temporal, patch, patch]
+    return x.reshape(t * gh * gw, 3 * temporal * patch * patch), torch.tensor([[t, gh, gw]])
