@@ -1,0 +1,105 @@
+"""The closed vocabulary of the rendered worlds: colours, shapes, directions and places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, pi, sin
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLOURS: Final[dict[str, tuple[int, int, int]]] = {
+    "red": (222, 40, 40),
+    "orange": (246, 140, 20),
+    "yellow": (246, 226, 50),
+    "green": (40, 170, 60),
+    "blue": (40, 90, 235),
+    "purple": (140, 50, 190),
+    "pink": (250, 140, 200),
+    "white": (245, 245, 245),
+}
+
+DIRECTIONS: Final[dict[str, tuple[int, int]]] = {
+    "left": (-1, 0),
+    "right": (1, 0),
+    "up": (0, -1),
+    "down": (0, 1),
+}
+
+PLACES: Final[tuple[tuple[str, str, str], ...]] = (
+    ("top left", "top", "top right"),
+    ("left", "center", "right"),
+    ("bottom left", "bottom", "bottom right"),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """A filled outline in a box from -1 to 1, or a ring when `hole` is positive."""
+
+    name: str
+    outline: NDArray[np.float64]  # [n, 2] x to the right, y down
+    inside: tuple[float, float]  # a point that is certainly painted
+    hole: float = 0.0  # inner radius; only for the ring
+
+
+def _polar(angles: NDArray[np.float64], radii: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.stack([radii * np.sin(angles), -radii * np.cos(angles)], axis=1)
+
+
+def _disc() -> NDArray[np.float64]:
+    angles = np.linspace(0, 2 * pi, 40, endpoint=False)
+    return _polar(angles, np.full(40, 0.95))
+
+
+def _star() -> NDArray[np.float64]:
+    angles = np.arange(10) * pi / 5
+    return _polar(angles, np.where(np.arange(10) % 2 == 0, 1.1, 0.46))
+
+
+def _heart() -> NDArray[np.float64]:
+    points = []
+    for angle in np.linspace(0, 2 * pi, 40, endpoint=False):
+        x = 16 * sin(angle) ** 3
+        y = 13 * cos(angle) - 5 * cos(2 * angle) - 2 * cos(3 * angle) - cos(4 * angle)
+        points.append((x / 16, -(y + 2.5) / 15))
+    return np.array(points)
+
+
+def _cross() -> NDArray[np.float64]:
+    a, b = 0.36, 1.0
+    corners = [(-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a)]
+    return np.array(corners + [(-x, -y) for x, y in corners])
+
+
+def _square() -> NDArray[np.float64]:
+    return np.array([(-0.84, -0.84), (0.84, -0.84), (0.84, 0.84), (-0.84, 0.84)])
+
+
+def _diamond() -> NDArray[np.float64]:
+    return np.array([(0.0, -1.1), (0.82, 0.0), (0.0, 1.1), (-0.82, 0.0)])
+
+
+def _triangle() -> NDArray[np.float64]:
+    return np.array([(0.0, -1.0), (1.02, 0.85), (-1.02, 0.85)])
+
+
+SHAPES: Final[dict[str, Shape]] = {
+    shape.name: shape
+    for shape in (
+        Shape("circle", _disc(), (0.0, 0.0)),
+        Shape("square", _square(), (0.0, 0.0)),
+        Shape("triangle", _triangle(), (0.0, 0.3)),
+        Shape("diamond", _diamond(), (0.0, 0.0)),
+        Shape("star", _star(), (0.0, 0.0)),
+        Shape("cross", _cross(), (0.0, 0.0)),
+        Shape("heart", _heart(), (0.0, 0.0)),
+        Shape("ring", _disc(), (0.0, 0.73), hole=0.5),
+    )
+}
+
+
+def place(x: float, y: float) -> str:
+    """The name of the ninth of the picture that holds (x, y), both in [0, 1]."""
+    return PLACES[min(2, int(3 * y))][min(2, int(3 * x))]
