@@ -1,0 +1,65 @@
+"""Splitting a budget of visual tokens: over the steps of one call, and over a stream."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+WARM_UP = 32  # steps averaged evenly before the running mean starts to forget
+REPAY = 8  # steps over which a debt is paid back
+
+
+def split_evenly(budget: int, steps: int) -> list[int]:
+    """`budget` over `steps`; the first ones get what does not divide."""
+    share, rest = divmod(budget, steps)
+    return [share + (step < rest) for step in range(steps)]
+
+
+def split_by_weight(budget: int, weights: Sequence[float], cap: int) -> list[int]:
+    """`budget` in proportion to `weights`: at least 1 and at most `cap` each, exact in sum.
+
+    Whole shares first, then one each by largest remainder; of equal remainders the earlier step wins.
+
+    Raises:
+        ValueError: if the budget is not within [len(weights), len(weights) * cap].
+    """
+    steps = len(weights)
+    if not steps <= budget <= steps * cap:
+        raise ValueError(f"{budget} tokens do not fit {steps} steps of 1 to {cap}")
+    counts = [1] * steps
+    while (left := budget - sum(counts)) > 0:
+        open_steps = [s for s in range(steps) if counts[s] < cap]
+        mass = sum(weights[s] for s in open_steps) or 1.0
+        shares = {s: left * weights[s] / mass for s in open_steps}
+        given = 0
+        for s in open_steps:
+            grant = min(math.floor(shares[s]), cap - counts[s])
+            counts[s] += grant
+            given += grant
+        if given == 0:
+            ranked = sorted(open_steps, key=lambda s: (-(shares[s] - math.floor(shares[s])), s))
+            for s in ranked[:left]:
+                counts[s] += 1
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """A stream's budget: spends more on energetic steps, less on others, and evens out.
+
+    Each step gets `share * clip(energy / running mean, 1 / spread, spread)` plus a part of what is
+    owed. The debt bounds the drift, so that the long-run mean is the budget asked for.
+    """
+
+    mean: float = 0.0  # running mean of the energies
+    seen: int = 0  # steps
+    owed: float = 0.0  # tokens of budget not yet spent; negative when overspent
+
+    def spend(self, energy: float, share: float, spread: float, cap: int) -> tuple[int, Purse]:
+        """Tokens for one step, within [1, cap], and the purse after it."""
+        seen = self.seen + 1
+        mean = self.mean + (energy - self.mean) / min(seen, WARM_UP)
+        factor = min(max(energy / mean, 1 / spread), spread) if mean > 0 else 1.0
+        count = min(max(round(share * factor + self.owed / REPAY), 1), cap)
+        return count, replace(self, mean=mean, seen=seen, owed=self.owed + share - count)
