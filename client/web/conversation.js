@@ -1,7 +1,7 @@
 // Questions and answers on one connection, without a page: which answer belongs to which question.
 //
-// The server gives each `response.create` exactly one `response.created` and one `response.done`, in
-// the order of asking; or one `error` that names the event it refuses.
+// A question is first added to the conversation and answered only once the server has taken it: an
+// answer asked for after a refused question would answer the one before.
 
 /** One question and what became of it; dispatches "change" whenever something did. */
 export class Turn extends EventTarget {
@@ -12,6 +12,7 @@ export class Turn extends EventTarget {
     this.askedAt = new Date();
     this.answer = "";
     this.status = "waiting"; // waiting | answering | completed | incomplete | cancelled | failed
+    this.accepted = false; // the server has taken the question
     this.detail = null; // why it ended as it did, as a sentence
     this.timing = {};
     this.usage = null;
@@ -33,8 +34,7 @@ export class Turn extends EventTarget {
 /** Dispatches "turn" (detail: Turn) for every question and "problem" (detail: text) for stray errors. */
 export class Conversation extends EventTarget {
   #connection;
-  #unmatched = []; // turns whose response.created has not come yet, in the order of asking
-  #byResponse = new Map();
+  #running = new Map(); // key of each turn that has not ended, in the order of asking
   #requests = 0;
 
   constructor(connection) {
@@ -42,6 +42,7 @@ export class Conversation extends EventTarget {
     this.#connection = connection;
     const on = (type, handle) => connection.addEventListener(type, (event) => handle(event.detail));
     on("status", ({ status }) => status === "waiting" && this.#lost());
+    on("conversation.item.added", ({ item }) => item.role === "user" && this.#accepted());
     on("response.created", ({ response }) => this.#created(response));
     on("response.output_text.delta", (event) => this.#delta(event));
     on("response.output_text.annotation.added", (event) => this.#annotation(event));
@@ -50,25 +51,19 @@ export class Conversation extends EventTarget {
   }
 
   get running() {
-    return [...this.#unmatched, ...this.#byResponse.values()];
+    return [...this.#running.values()];
   }
 
   /** Asks a camera; null when the server is away. */
   ask(camera, text) {
     if (!this.#connection.isOpen) return null;
     const turn = new Turn(camera, text);
-    const request = `ask_${(this.#requests += 1)}`;
-    turn.requests = [`${request}_item`, `${request}_answer`];
-    this.#unmatched.push(turn);
+    const key = `turn_${(this.#requests += 1)}`;
+    this.#running.set(key, turn);
     this.#connection.send({
       type: "conversation.item.create",
-      event_id: turn.requests[0],
+      event_id: key,
       item: { type: "message", role: "user", content: [{ type: "input_text", text }] },
-    });
-    this.#connection.send({
-      type: "response.create",
-      event_id: turn.requests[1],
-      response: { lookout: { camera } },
     });
     this.dispatchEvent(new CustomEvent("turn", { detail: turn }));
     return turn;
@@ -76,65 +71,72 @@ export class Conversation extends EventTarget {
 
   cancel(turn) {
     if (!turn.isRunning) return;
-    turn.cancelWanted = true;
+    turn.cancelWanted = true; // without an id yet, it is cancelled as soon as it has one
     if (turn.responseId) {
       this.#connection.send({ type: "response.cancel", response_id: turn.responseId });
-    } // otherwise it is cancelled as soon as it has a name
+    }
+  }
+
+  /** The server takes questions in the order in which they are sent. */
+  #accepted() {
+    const [key, turn] = [...this.#running].find(([, turn]) => !turn.accepted) ?? [];
+    if (!turn) return;
+    turn.accepted = true;
+    this.#connection.send({
+      type: "response.create",
+      event_id: key,
+      response: { metadata: { turn: key }, lookout: { camera: turn.camera } },
+    });
   }
 
   #created(response) {
-    const turn = this.#unmatched.shift();
+    const turn = this.#running.get(response.metadata?.turn);
     if (!turn) return; // an answer that this page did not ask for
-    this.#byResponse.set(response.id, turn);
     turn.update({ responseId: response.id, status: "answering" });
     if (turn.cancelWanted) this.cancel(turn);
   }
 
   #delta({ response_id, delta }) {
-    const turn = this.#byResponse.get(response_id);
+    const turn = this.#answering(response_id);
     turn?.update({ answer: turn.answer + delta, status: "answering" });
   }
 
   #annotation({ response_id, annotation }) {
-    const turn = this.#byResponse.get(response_id);
+    const turn = this.#answering(response_id);
     turn?.update({ evidence: [...turn.evidence, annotation] });
   }
 
   #done(response) {
-    const turn = this.#byResponse.get(response.id);
+    const turn = this.#answering(response.id);
     if (!turn) return;
-    this.#byResponse.delete(response.id);
-    const details = response.status_details ?? {};
-    turn.update({
+    const details = response.status_details;
+    this.#end(turn, {
       status: response.status,
-      detail: details.error?.message ?? details.message ?? null,
+      detail: details?.error?.message ?? null,
       timing: response.lookout?.timing ?? {},
       usage: response.usage ?? null,
     });
   }
 
   #error(error) {
-    const refused = this.#unmatched.find((turn) => turn.requests.includes(error.event_id));
     const text = error.message ?? error.code ?? "The server refused something without saying what.";
-    if (!refused) {
-      this.dispatchEvent(new CustomEvent("problem", { detail: text }));
-      return;
-    }
-    // A refused item is followed by an answer to nothing or a second error: wait for the answer's.
-    if (error.event_id === refused.requests[0]) {
-      refused.detail = text;
-      return;
-    }
-    this.#unmatched.splice(this.#unmatched.indexOf(refused), 1);
-    refused.update({ status: "failed", detail: refused.detail ?? text });
+    const refused = this.#running.get(error.event_id);
+    if (refused) this.#end(refused, { status: "failed", detail: text });
+    else this.dispatchEvent(new CustomEvent("problem", { detail: text }));
   }
 
   #lost() {
-    const running = this.running;
-    this.#unmatched = [];
-    this.#byResponse.clear();
-    for (const turn of running) {
-      turn.update({ status: "failed", detail: "The connection to the server was lost." });
+    for (const turn of this.running) {
+      this.#end(turn, { status: "failed", detail: "The connection to the server was lost." });
     }
+  }
+
+  #answering(responseId) {
+    return this.running.find((turn) => turn.responseId === responseId);
+  }
+
+  #end(turn, values) {
+    for (const [key, other] of this.#running) if (other === turn) this.#running.delete(key);
+    turn.update(values);
   }
 }

@@ -1,0 +1,149 @@
+// Puts the page together: what each part tells the others. Every part does its own work elsewhere.
+
+import { Cameras } from "./cameras.js";
+import { Composer } from "./composer.js";
+import { Connection } from "./connection.js";
+import { Conversation } from "./conversation.js";
+import { byId, setNotice, setText } from "./dom.js";
+import { duration } from "./format.js";
+import { Numbers } from "./numbers.js";
+import { Picker } from "./picker.js";
+import { Stage } from "./stage.js";
+import { Suggestions } from "./suggestions.js";
+import { Transcript } from "./transcript.js";
+import { TruthPanel, truthFootnote } from "./truth.js";
+import { Webcam } from "./webcam.js";
+
+const STATS_EVERY_MS = 500;
+
+const connection = new Connection(new URL("v1/realtime", location.href).href.replace(/^http/, "ws"));
+const conversation = new Conversation(connection);
+const cameras = new Cameras();
+const webcam = new Webcam(ownCameraName(), connection, byId("own"));
+const stage = new Stage();
+const numbers = new Numbers();
+const transcript = new Transcript();
+const truth = new TruthPanel(byId("truth"));
+const picker = new Picker(byId("camera"), (name) => cameras.select(name));
+const composer = new Composer({ onAsk: ask, onCancel: cancelNewest });
+const suggestions = new Suggestions(byId("chips"), (question) => composer.ask(question));
+let link = "connecting";
+let maxQuestion = null;
+
+function ask(question) {
+  const camera = cameras.current;
+  setNotice(byId("problem"), null);
+  return camera !== null && conversation.ask(camera.name, question) !== null;
+}
+
+function cancelNewest() {
+  const newest = conversation.running.at(-1);
+  if (newest) conversation.cancel(newest);
+}
+
+/** One name per tab: it finds its memory again after a reload, and two tabs do not collide. */
+function ownCameraName() {
+  const key = "lookout.webcam";
+  const name = sessionStorage.getItem(key) ?? `webcam-${Math.random().toString(36).slice(2, 6)}`;
+  sessionStorage.setItem(key, name);
+  return name;
+}
+
+function draw() {
+  const camera = cameras.current;
+  const isOwn = camera?.name === webcam.name && webcam.stream !== null;
+  stage.update(camera, isOwn, link);
+  picker.update(cameras, webcam.name);
+  truth.show(camera?.has_truth ? camera.name : null);
+  composer.update({
+    canAsk: link === "open" && camera !== null,
+    isAnswering: conversation.running.length > 0,
+    maxLength: maxQuestion,
+  });
+  numbers.setStale(link !== "open" || (camera !== null && camera.state !== "live"));
+}
+
+function drawLink({ status, retryInMs }) {
+  const pill = byId("connection");
+  pill.dataset.state = status;
+  const text = {
+    connecting: "Connecting",
+    open: "Connected",
+    waiting: `Server away, trying again in ${duration(retryInMs)}`,
+  }[status];
+  setText(pill.querySelector("[data-part=text]"), text);
+}
+
+function drawModel({ name, embedded, note }) {
+  const limits =
+    "This is the small embedded model: it knows only the coloured shapes of the demo cameras. For real " +
+    "scenes restart with lookout serve --model Qwen/Qwen3-VL-4B-Instruct.";
+  setNotice(byId("model-note"), embedded ? note || limits : null);
+  byId("talk-title").title = name ? `Answers come from ${name}` : "";
+}
+
+function drawWebcam() {
+  const button = byId("webcam");
+  setText(button, webcam.isOn ? "Stop my webcam" : "Use my webcam");
+  button.setAttribute("aria-pressed", String(webcam.isOn));
+  button.dataset.phase = webcam.phase;
+  button.dataset.transport = webcam.transport ?? "";
+  setNotice(byId("webcam-notice"), webcam.message, webcam.phase === "off" ? "bad" : "plain");
+}
+
+connection.addEventListener("status", ({ detail }) => {
+  const returned = detail.status === "open";
+  link = detail.status === "connecting" && link === "waiting" ? "waiting" : detail.status;
+  drawLink(detail);
+  if (returned) {
+    connection.send({ type: "lookout.camera.list" });
+    connection.send({ type: "lookout.stats.subscribe", interval_ms: STATS_EVERY_MS });
+    webcam.publish(); // whatever the server knew of our webcam went with the old connection
+  }
+  draw();
+});
+connection.addEventListener("session.created", ({ detail: { session } }) => {
+  maxQuestion = session.lookout?.limits?.max_question_chars ?? null;
+  drawModel(session.lookout?.model ?? {});
+});
+connection.addEventListener("lookout.camera.listed", ({ detail }) => cameras.replaceAll(detail.cameras));
+connection.addEventListener("lookout.camera.detached", ({ detail }) => cameras.forget(detail.camera));
+connection.addEventListener("lookout.camera.state", ({ detail }) => {
+  const { type, event_id, lookout, camera, ...view } = detail;
+  cameras.merge({ ...view, name: camera });
+});
+connection.addEventListener("lookout.stats", ({ detail }) => {
+  cameras.replaceAll(detail.cameras);
+  const camera = cameras.current;
+  if (camera) numbers.update(camera, camera.answering > 0);
+});
+
+cameras.addEventListener("change", draw);
+cameras.addEventListener("select", () => {
+  numbers.reset(cameras.selected);
+  const camera = cameras.current;
+  suggestions.refresh(cameras.selected, Boolean(camera?.has_truth));
+});
+
+conversation.addEventListener("turn", ({ detail: turn }) => {
+  const isDemo = Boolean(cameras.get(turn.camera)?.has_truth);
+  transcript.add(turn, isDemo ? truthFootnote(turn.camera) : null);
+  turn.addEventListener("change", () => {
+    draw();
+    if (!turn.isRunning) suggestions.refresh(cameras.selected, Boolean(cameras.current?.has_truth));
+  });
+  draw();
+});
+conversation.addEventListener("problem", ({ detail }) => setNotice(byId("problem"), detail, "bad"));
+
+webcam.addEventListener("change", () => {
+  if (webcam.phase === "connecting") cameras.expect(webcam.name);
+  if (webcam.phase === "off") cameras.forget(webcam.name);
+  drawWebcam();
+  draw();
+});
+byId("webcam").addEventListener("click", () => (webcam.isOn ? webcam.stop() : webcam.start()));
+addEventListener("pagehide", () => webcam.isOn && webcam.stop());
+
+draw();
+connection.open();
