@@ -1,0 +1,1 @@
+"""Keys and values after the language model saw them: pages, snapshots, eviction, reading."""

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
+from memory.reader import Plan
+
 TEXT = "lookout"
 # transformers hands all chunks over in one call (with their cumulative lengths) only to functions
 # whose name holds "flash"; any other name is called once per temporal step from a Python loop.
@@ -39,17 +41,44 @@ def vision_attention(
     if len(set(lengths)) == 1:
         chunks, heads, dim = len(lengths), query.shape[1], query.shape[3]
         q, k, v = (
-            x[0].reshape(heads, chunks, lengths[0], dim).transpose(0, 1) for x in (query, key, value)
+            x[0].reshape(heads, chunks, lengths[0], dim).transpose(0, 1)
+            for x in (query, key, value)
         )
         out = F.scaled_dot_product_attention(q, k, v, scale=scaling)  # [chunks, heads, len, dim]
         return out.transpose(1, 2).reshape(1, -1, heads, dim), None
     parts = [
         F.scaled_dot_product_attention(q, k, v, scale=scaling)
-        for q, k, v in zip(*(x.split(lengths, dim=2) for x in (query, key, value)), strict=True)
+        for q, k, v in zip(
+            *(torch.split(x, lengths, dim=2) for x in (query, key, value)), strict=True
+        )
     ]
     return torch.cat(parts, dim=2).transpose(1, 2), None
 
 
+def text_attention(
+    module: nn.Module,
+    query: Tensor,  # [1, heads, tokens, head_dim], rotated
+    key: Tensor,  # [1, kv_heads, tokens, head_dim], rotated
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    plan: Plan,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention of a packed forward over the memories and scratches that `plan` names.
+
+    Returns:
+        [1, tokens, heads, head_dim] and no weights.
+    """
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    layer: Any = module.layer_idx  # transformers numbers its attention modules
+    return plan.attend(layer, q, k, v, scaling)[None], None
+
+
 def register() -> None:
-    """Make both functions known to transformers; calling it again changes nothing."""
+    """Make both functions known to transformers; calling it again changes nothing.
+
+    No mask function is registered for `TEXT`: transformers then builds none, which is what we want.
+    """
+    AttentionInterface.register(TEXT, text_attention)
     AttentionInterface.register(VISION, vision_attention)

@@ -19,7 +19,9 @@ from torch import Tensor
 MAX_ASPECT_RATIO = 200
 
 
-def fit_size(height: int, width: int, *, factor: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
+def fit_size(
+    height: int, width: int, *, factor: int, min_pixels: int, max_pixels: int
+) -> tuple[int, int]:
     """The size a picture is resized to: multiples of `factor`, aspect kept, pixels in bounds.
 
     Raises:
@@ -51,8 +53,8 @@ def patchify(
 ) -> tuple[Tensor, Tensor]:
     """Resize, normalise to [-1, 1] and cut into patches in the order the vision tower expects.
 
-    The last frame is repeated until the number of frames is a multiple of `temporal`. Patches of one
-    temporal step stand in blocks of merge x merge, not in raster order.
+    The last frame is repeated until the number of frames is a multiple of `temporal`. Patches of
+    one temporal step stand in blocks of merge x merge, not in raster order.
 
     Args:
         frames: RGB pictures of one size.

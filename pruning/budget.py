@@ -19,7 +19,7 @@ def split_evenly(budget: int, steps: int) -> list[int]:
 def split_by_weight(budget: int, weights: Sequence[float], cap: int) -> list[int]:
     """`budget` in proportion to `weights`: at least 1 and at most `cap` each, exact in sum.
 
-    Whole shares first, then one each by largest remainder; of equal remainders the earlier step wins.
+    Whole shares first, then one each by largest remainder; ties go to the earlier step.
 
     Raises:
         ValueError: if the budget is not within [len(weights), len(weights) * cap].

@@ -1,4 +1,4 @@
-"""No pruning: every visual token is kept, whatever the budget. The dense reference of every table."""
+"""No pruning: every visual token is kept, whatever the budget. The dense reference of tables."""
 
 from __future__ import annotations
 

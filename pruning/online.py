@@ -20,7 +20,9 @@ class OnlinePruner:
 
     def __init__(self, policy: PruningPolicy, budget: int) -> None:
         if budget < 1:
-            raise ValueError(f"budget must be at least 1 visual token per temporal step, not {budget}")
+            raise ValueError(
+                f"budget must be at least 1 visual token per temporal step, not {budget}"
+            )
         self.policy = policy
         self.budget = budget
         self.encoded = 0  # visual tokens decided about

@@ -38,7 +38,9 @@ class PruningPolicy(ABC):
     # Pydantic reads this: an unknown field in a configuration is refused, not ignored.
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    adaptive: ClassVar[bool] = False  # spends more or less than the budget now, equal in the long run
+    adaptive: ClassVar[bool] = (
+        False  # spends more or less than the budget now, equal in the long run
+    )
 
     @property
     def delay(self) -> int:
@@ -62,7 +64,7 @@ class PruningPolicy(ABC):
             following: the next `delay` steps, or None where the stream ends.
 
         Raises:
-            ValueError: if tokens were pruned before, hold NaN or infinity, or the budget is too low.
+            ValueError: if tokens were pruned before, are not finite, or the budget is too low.
         """
 
 
@@ -71,7 +73,9 @@ def check(tokens: VisualTokens, budget: int) -> Tensor:
     if len(tokens) != tokens.grid.t * tokens.grid.per_step:
         raise ValueError(f"{len(tokens)} tokens on grid {tokens.grid}: prune dense tokens only")
     if budget < tokens.grid.t:
-        raise ValueError(f"a budget of {budget} leaves some of {tokens.grid.t} temporal steps empty")
+        raise ValueError(
+            f"a budget of {budget} leaves some of {tokens.grid.t} temporal steps empty"
+        )
     features = tokens.features.detach().float()
     if not bool(torch.isfinite(features).all()):
         raise ValueError("visual tokens hold NaN or infinity")

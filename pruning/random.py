@@ -32,7 +32,9 @@ class Random(PruningPolicy):
         if budget >= len(tokens):
             return Kept(everything(tokens), after)
         # One generator per step, so that the draw does not depend on how steps are grouped.
-        scores = torch.stack([self._draw(state + s, tokens.grid.per_step) for s in range(tokens.grid.t)])
+        scores = torch.stack(
+            [self._draw(state + s, tokens.grid.per_step) for s in range(tokens.grid.t)]
+        )
         rows = best_per_step(scores, split_evenly(budget, tokens.grid.t))
         return Kept(rows.to(tokens.features.device), after)
 

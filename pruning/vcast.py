@@ -16,10 +16,9 @@ path, so a `spread` near 1 is the safer choice there.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -36,7 +35,7 @@ class Path:
 
     before: Tensor | None = None  # [d] of the last decided step
     earlier: Tensor | None = None  # [d] of the one before it
-    purse: Purse = Purse()
+    purse: Purse = field(default_factory=Purse)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,8 @@ def anchors(features: Tensor, means: Tensor) -> Tensor:
     diversity = 1 - F.cosine_similarity(features, means[:, None], dim=-1, eps=EPS)
     norms = features.norm(dim=-1)
     low, high = norms.amin(dim=1, keepdim=True), norms.amax(dim=1, keepdim=True)
-    return diversity + (norms - low) / (high - low + EPS)
+    scores: Tensor = diversity + (norms - low) / (high - low + EPS)
+    return scores
 
 
 def curvature(trail: list[Tensor], place: int, lookahead: int) -> float:

@@ -1,0 +1,166 @@
+"""The page pool: every key and value Lookout holds, allocated once.
+
+A page is a run of slots in all layers at once. Pages are counted references; whoever wants pages
+takes out a lease first, so that a promise made is always kept and memory never grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.errors import CapacityExceeded
+
+
+@dataclass(frozen=True, slots=True)
+class KVShape:
+    """What one token's keys and values look like."""
+
+    layers: int
+    kv_heads: int
+    head_dim: int
+    dtype: torch.dtype = torch.float32
+
+    @property
+    def bytes_per_token(self) -> int:
+        """Bytes of keys and values of one token in all layers."""
+        return 2 * self.layers * self.kv_heads * self.head_dim * self.dtype.itemsize
+
+
+class PagePool:
+    """Preallocated pages with a free list and reference counts.
+
+    keys, values: [layers, pages, page_size, kv_heads, head_dim]
+
+    Not thread-safe: only the engine's thread touches it, except for the read-only counters.
+
+    Args:
+        shape: of one token's keys and values.
+        pages: number of pages, fixed for life.
+        page_size: slots per page.
+        device: where the tensors live.
+    """
+
+    def __init__(
+        self, shape: KVShape, pages: int, page_size: int, device: torch.device | str = "cpu"
+    ) -> None:
+        if pages < 1 or page_size < 1:
+            raise ValueError(f"a pool needs pages and slots, not {pages} x {page_size}")
+        size = (shape.layers, pages, page_size, shape.kv_heads, shape.head_dim)
+        self.shape = shape
+        self.page_size = page_size
+        self.keys = torch.zeros(size, dtype=shape.dtype, device=device)
+        self.values = torch.zeros(size, dtype=shape.dtype, device=device)
+        self.device = self.keys.device
+        self._references = [0] * pages
+        self._free = list(range(pages - 1, -1, -1))  # the lowest page is handed out first
+        self._promised = 0
+
+    @property
+    def pages(self) -> int:
+        """Pages in all."""
+        return len(self._references)
+
+    @property
+    def free(self) -> int:
+        """Pages nobody holds."""
+        return len(self._free)
+
+    @property
+    def unpromised(self) -> int:
+        """Free pages that no lease has a right to."""
+        return len(self._free) - self._promised
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the whole pool, constant."""
+        return self.keys.nbytes + self.values.nbytes
+
+    def pages_for(self, tokens: int) -> int:
+        """Pages that `tokens` slots take."""
+        return -(-tokens // self.page_size)
+
+    def lease(self, pages: int) -> Lease:
+        """The right to take `pages` pages at any later time.
+
+        Raises:
+            CapacityExceeded: if fewer are unpromised.
+        """
+        if pages > self.unpromised:
+            raise CapacityExceeded(
+                f"{pages} pages of {self.page_size} tokens are needed and "
+                f"{self.unpromised} are free: lower memory.capacity, engine.max_cameras or "
+                "engine.max_answers, or detach a camera"
+            )
+        self._promised += pages
+        return Lease(self, pages)
+
+    def hold(self, pages: Iterable[int]) -> None:
+        """Add one reference to each page."""
+        for page in pages:
+            assert self._references[page] > 0, "only a page in use can be shared"
+            self._references[page] += 1
+
+    def drop(self, pages: Iterable[int]) -> None:
+        """Take one reference from each page; a page without references is free again."""
+        for page in pages:
+            assert self._references[page] > 0, "a page was dropped twice"
+            self._references[page] -= 1
+            if self._references[page] == 0:
+                self._free.append(page)
+
+    def references(self, page: int) -> int:
+        """How many tables name this page."""
+        return self._references[page]
+
+    def copy_slots(self, source: Tensor, target: Tensor) -> None:
+        """Copy keys and values slot by slot in all layers; the two sets must not overlap.
+
+        Args:
+            source: flat slots, int64 [n] (page * page_size + offset).
+            target: flat slots, int64 [n].
+        """
+        for store in (self.keys, self.values):
+            flat = store.flatten(1, 2)  # [layers, slots, kv_heads, head_dim]
+            flat[:, target] = flat[:, source]
+
+    def copy_page(self, source: int, target: int) -> None:
+        """Copy a whole page in all layers."""
+        self.keys[:, target] = self.keys[:, source]
+        self.values[:, target] = self.values[:, source]
+
+    def check(self) -> None:
+        """Assert that free list, references and promises agree; cheap enough for production."""
+        assert sorted(self._free) == [p for p, n in enumerate(self._references) if n == 0]
+        assert 0 <= self._promised <= len(self._free)
+
+    def _take(self) -> int:
+        page = self._free.pop()
+        self._references[page] = 1
+        self._promised -= 1
+        return page
+
+    def _return(self, rights: int) -> None:
+        self._promised -= rights
+
+
+class Lease:
+    """The right to a number of pages. Close it to give back what was not taken."""
+
+    def __init__(self, pool: PagePool, rights: int) -> None:
+        self._pool = pool
+        self.rights = rights
+
+    def take(self) -> int:
+        """A page with one reference, owned by the caller."""
+        assert self.rights > 0, "a lease was overdrawn"
+        self.rights -= 1
+        return self._pool._take()
+
+    def close(self) -> None:
+        """Give back the unused rights; pages taken are not touched. Idempotent."""
+        self._pool._return(self.rights)
+        self.rights = 0

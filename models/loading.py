@@ -1,0 +1,112 @@
+"""Loads a model: the embedded one, a local folder, or a Hugging Face id."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoTokenizer, Qwen3VLForConditionalGeneration
+
+from core.errors import ModelLoadFailed
+from models.qwen3_vl import Qwen3VL
+from models.vlm import ModelInfo, VideoLanguageModel
+
+EMBEDDED = "embedded"
+EMBEDDED_NOTE = (
+    "The embedded model is small and knows only the rendered demo world (coloured shapes that "
+    "appear, move and leave). For real cameras load Qwen3-VL, for example "
+    "--model Qwen/Qwen3-VL-2B-Instruct."
+)
+PREPROCESSOR = "preprocessor_config.json"
+PIXELS = (64 * 32 * 32, 256 * 32 * 32)  # per picture, where a checkpoint does not say
+
+
+def load_model(name: str, *, device: str = "auto", dtype: str = "auto") -> VideoLanguageModel:
+    """Load a checkpoint of the Qwen3-VL family.
+
+    Args:
+        name: `embedded`, a folder, or a Hugging Face id.
+        device: `auto` (a GPU if there is one), or what torch takes.
+        dtype: `auto` (float32 on CPU, bfloat16 on a GPU), or `float32`, `bfloat16`, `float16`.
+
+    Raises:
+        ModelLoadFailed: naming what is missing or wrong and what to do.
+    """
+    where = torch.device(_device(device))
+    precision = _dtype(dtype, where)
+    path = _folder(name)
+    try:
+        config = AutoConfig.from_pretrained(path)
+        if config.model_type != "qwen3_vl":
+            raise ModelLoadFailed(
+                f"{name} is a {config.model_type} model; Lookout runs qwen3_vl checkpoints"
+            )
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        model = Qwen3VLForConditionalGeneration.from_pretrained(path, dtype=precision)
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelLoadFailed(
+            f"cannot load the model {name}: {first} "
+            "(a checkpoint folder holds config.json, tokenizer.json and *.safetensors; an id needs "
+            "a connection to its hub, or a filled cache)"
+        ) from error
+    model = model.to(where).eval().requires_grad_(False)
+    low, high = _pixels(path)
+    info = ModelInfo(
+        name=name,
+        architecture=config.model_type,
+        parameters=sum(p.numel() for p in model.parameters()),
+        device=str(where),
+        dtype=str(precision).removeprefix("torch."),
+        note=EMBEDDED_NOTE if name == EMBEDDED else "",
+    )
+    return Qwen3VL(model, tokenizer, info, min_pixels=low, max_pixels=high)
+
+
+def embedded_folder() -> Path:
+    """Where the embedded checkpoint lies, in a checkout and when installed."""
+    return Path(str(importlib.resources.files("models.embedded")))
+
+
+def _folder(name: str) -> str:
+    if name == EMBEDDED:
+        return str(embedded_folder())
+    path = Path(name).expanduser()
+    looks_local = path.is_absolute() or name.startswith((".", "~")) or path.is_dir()
+    if not looks_local:
+        return name
+    missing = [f for f in ("config.json", "tokenizer_config.json") if not (path / f).is_file()]
+    if not any(path.glob("*.safetensors")):
+        missing.append("*.safetensors")
+    if missing:
+        raise ModelLoadFailed(f"the model folder {path} lacks {', '.join(missing)}")
+    return str(path)
+
+
+def _device(device: str) -> str:
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _dtype(dtype: str, device: torch.device) -> torch.dtype:
+    if dtype == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    found = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype not in found:
+        raise ModelLoadFailed(f"dtype {dtype} is not one of auto, {', '.join(found)}")
+    return found[dtype]
+
+
+def _pixels(path: str) -> tuple[int, int]:
+    """Smallest and largest picture area: `lookout.min_pixels` and `max_pixels` if a folder says.
+
+    Stock Qwen3-VL settings bound a whole video, not a picture, so they are not used.
+    """
+    settings = Path(path) / PREPROCESSOR
+    if not settings.is_file():
+        return PIXELS
+    ours = json.loads(settings.read_text()).get("lookout", {})
+    return int(ours.get("min_pixels", PIXELS[0])), int(ours.get("max_pixels", PIXELS[1]))

@@ -1,0 +1,253 @@
+"""Qwen3-VL over transformers: the same code for a Hugging Face id, a folder and the embedded model.
+
+Nothing in transformers is patched: attention comes in through `AttentionInterface`, positions are
+passed explicitly (the model's own `rope_deltas` state is never touched), the vision tower is called
+on its own, and the language model takes embeddings with DeepStack rows for the kept visual tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
+
+from core.frames import Segment
+from core.tokens import Grid, VisualTokens
+from memory.pool import KVShape
+from memory.reader import Plan
+from models import attention
+from models.layout import Chunk, join, text_positions, vision_positions
+from models.preprocess import fit_size, patchify
+from models.vlm import ModelInfo, VideoLanguageModel
+
+SYSTEM = "You watch a live camera and answer questions about it."
+
+
+class Qwen3VL(VideoLanguageModel):
+    """A loaded Qwen3-VL checkpoint.
+
+    Args:
+        model: in eval mode, on its device; its attention implementations are set here.
+        tokenizer: with Qwen's special tokens.
+        info: what people are told.
+        min_pixels: smallest picture area fed to the vision tower.
+        max_pixels: largest.
+    """
+
+    def __init__(
+        self,
+        model: Qwen3VLForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerBase,
+        info: ModelInfo,
+        *,
+        min_pixels: int,
+        max_pixels: int,
+    ) -> None:
+        attention.register()
+        model.set_attn_implementation(
+            {"text_config": attention.TEXT, "vision_config": attention.VISION}
+        )
+        self._model = model
+        self._tokenizer = tokenizer
+        self._pixels = (min_pixels, max_pixels)
+        vision, text = model.config.vision_config, model.config.text_config
+        self._patch: int = vision.patch_size
+        self._merge: int = vision.spatial_merge_size
+        self._temporal: int = vision.temporal_patch_size
+        self.info = info
+        self.device = model.device
+        self.shape = KVShape(
+            text.num_hidden_layers, text.num_key_value_heads, text.head_dim, model.dtype
+        )
+        self.stop_ids = _stop_ids(model, tokenizer)
+        self._vision_start = self._id("<|vision_start|>")
+        self._vision_end = self._id("<|vision_end|>")
+
+    @torch.inference_mode()
+    def encode(self, segments: Sequence[Segment]) -> list[VisualTokens]:
+        """See `VideoLanguageModel.encode`. An odd last frame is repeated to fill its step."""
+        pixels, grids = zip(
+            *(self._patchify([f.pixels for f in s.frames]) for s in segments), strict=True
+        )
+        features, deepstack = self._see(torch.cat(pixels), torch.cat(grids))
+        return [
+            VisualTokens(f, torch.arange(len(f), device=f.device), grid, times, tuple(levels))
+            for f, levels, grid, times in zip(
+                features,
+                zip(*deepstack, strict=True) if deepstack else ((),) * len(segments),
+                (self._grid(g) for g in grids),
+                (self._times(s) for s in segments),
+                strict=True,
+            )
+        ]
+
+    @torch.inference_mode()
+    def encode_image(self, pixels: NDArray[np.uint8]) -> VisualTokens:
+        """See `VideoLanguageModel.encode_image`."""
+        values, grid = self._patchify([pixels])
+        features, deepstack = self._see(values, grid)
+        rows = torch.arange(len(features[0]), device=self.device)
+        levels = tuple(level[0] for level in deepstack)
+        return VisualTokens(features[0], rows, self._grid(grid), (0.0,), levels)
+
+    def prefix(self) -> Chunk:
+        """See `VideoLanguageModel.prefix`: the system turn and the opening of the user's."""
+        text = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n"
+        return self.lay_text(self._ids(text), 0)
+
+    @torch.inference_mode()
+    def lay_steps(self, tokens: VisualTokens, position: int) -> Chunk:
+        """See `VideoLanguageModel.lay_steps`."""
+        chunks = []
+        for step, time in enumerate(tokens.times):
+            stamp = self._ids(f"<{time:.1f} seconds>")
+            picture = self._lay_picture(tokens.steps(step, step + 1), stamp, position)
+            times = torch.full((len(picture),), time, dtype=torch.float64)
+            chunks.append(
+                Chunk(
+                    picture.embeds,
+                    picture.positions,
+                    picture.visual,
+                    picture.deepstack,
+                    times,
+                    picture.next_position,
+                )
+            )
+            position = picture.next_position
+        return join(chunks)
+
+    @torch.inference_mode()
+    def lay_image(self, tokens: VisualTokens, position: int) -> Chunk:
+        """See `VideoLanguageModel.lay_image`."""
+        return self._lay_picture(tokens, [], position)
+
+    @torch.inference_mode()
+    def lay_text(self, ids: Sequence[int], position: int) -> Chunk:
+        """See `VideoLanguageModel.lay_text`."""
+        embeds = self._model.get_input_embeddings()(torch.tensor(list(ids), device=self.device))
+        n = len(embeds)
+        return Chunk(
+            embeds,
+            text_positions(position, n),
+            torch.zeros(n, dtype=torch.bool),
+            (),
+            torch.full((n,), float("nan"), dtype=torch.float64),
+            position + n,
+        )
+
+    def question_ids(
+        self, text: str, history: Sequence[tuple[str, str]], instructions: str
+    ) -> list[int]:
+        """See `VideoLanguageModel.question_ids`; the user turn was opened by the prefix."""
+        ids = self._said(f"{instructions.strip()}\n") if instructions.strip() else []
+        speaker = "user"
+        for place, (role, said) in enumerate([*history, ("user", text)]):
+            if role != speaker:
+                ids += self._ids(f"<|im_end|>\n<|im_start|>{role}\n")
+                speaker = role
+            elif place:
+                ids += self._ids("\n")
+            ids += self._said(said.strip())
+        return ids + self._ids("<|im_end|>\n<|im_start|>assistant\n")
+
+    def detokenize(self, ids: Sequence[int]) -> str:
+        """See `VideoLanguageModel.detokenize`."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    @torch.inference_mode()
+    def forward(self, chunks: Sequence[Chunk], plan: Plan) -> Tensor:
+        """See `VideoLanguageModel.forward`."""
+        packed = join(list(chunks))
+        sees = bool(packed.visual.any())
+        hidden = self._model.model.language_model(
+            inputs_embeds=packed.embeds[None],
+            position_ids=packed.positions[:, None].to(self.device),
+            use_cache=False,
+            visual_pos_masks=packed.visual[None].to(self.device) if sees else None,
+            deepstack_visual_embeds=list(packed.deepstack) if sees else None,
+            plan=plan,
+        ).last_hidden_state[0]  # [n, d]
+        last = torch.tensor([span.stop - 1 for span in plan.spans], device=self.device)
+        logits: Tensor = self._model.lm_head(hidden[last]).float()
+        return logits
+
+    def step_tokens(self, height: int, width: int) -> int:
+        """See `VideoLanguageModel.step_tokens`."""
+        rows, columns = self._fit(height, width)
+        cell = self._patch * self._merge
+        return (rows // cell) * (columns // cell)
+
+    def _lay_picture(self, tokens: VisualTokens, before: list[int], position: int) -> Chunk:
+        """`before` as text, then vision_start, the visual tokens of one step, vision_end."""
+        opening = self.lay_text([*before, self._vision_start], position)
+        base = opening.next_position
+        n = len(tokens)
+        picture = Chunk(
+            tokens.features,
+            vision_positions(base, tokens.index.cpu(), tokens.grid.w),
+            torch.ones(n, dtype=torch.bool),
+            tokens.deepstack,
+            torch.full((n,), float("nan"), dtype=torch.float64),
+            base + max(tokens.grid.h, tokens.grid.w),
+        )
+        return join([opening, picture, self.lay_text([self._vision_end], picture.next_position)])
+
+    def _see(self, pixels: Tensor, grids: Tensor) -> tuple[list[Tensor], list[list[Tensor]]]:
+        """Features per grid and DeepStack features per level and grid."""
+        tower = self._model.model.visual
+        out = tower(pixels.to(self.device, self._model.dtype), grid_thw=grids.to(self.device))
+        sizes = (grids.prod(dim=1) // self._merge**2).tolist()
+        features = list(out.pooler_output.split(sizes))
+        return features, [list(level.split(sizes)) for level in out.deepstack_features]
+
+    def _patchify(self, frames: list[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
+        size = self._fit(*frames[0].shape[:2])
+        return patchify(frames, size, patch=self._patch, merge=self._merge, temporal=self._temporal)
+
+    def _fit(self, height: int, width: int) -> tuple[int, int]:
+        low, high = self._pixels
+        return fit_size(
+            height, width, factor=self._patch * self._merge, min_pixels=low, max_pixels=high
+        )
+
+    def _grid(self, patches: Tensor) -> Grid:
+        t, h, w = patches[0].tolist()
+        return Grid(t, h // self._merge, w // self._merge)
+
+    def _times(self, segment: Segment) -> tuple[float, ...]:
+        """Middle of each temporal step: the mean of its first and last frame's pts."""
+        pts = [frame.pts for frame in segment.frames]
+        pts += [pts[-1]] * (-len(pts) % self._temporal)
+        steps = range(0, len(pts), self._temporal)
+        return tuple((pts[i] + pts[i + self._temporal - 1]) / 2 for i in steps)
+
+    def _said(self, text: str) -> list[int]:
+        """Ids of what somebody wrote: a special token spelt out in it stays plain text."""
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)[
+            "input_ids"
+        ]
+        return ids
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _id(self, token: str) -> int:
+        found = self._tokenizer.convert_tokens_to_ids(token)
+        if found is None or found == self._tokenizer.unk_token_id:
+            raise ValueError(f"the tokenizer has no {token}: this is not a Qwen3-VL tokenizer")
+        return int(found)
+
+
+def _stop_ids(
+    model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerBase
+) -> frozenset[int]:
+    """What ends an answer: the generation config's end tokens and the tokenizer's."""
+    ends = model.generation_config.eos_token_id
+    listed = ends if isinstance(ends, list) else [ends]
+    return frozenset(int(i) for i in [*listed, tokenizer.eos_token_id] if i is not None)

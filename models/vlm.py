@@ -1,0 +1,95 @@
+"""What the engine needs of a video language model; the only seam between it and an architecture."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.frames import Segment
+from core.tokens import VisualTokens
+from memory.pool import KVShape
+from memory.reader import Plan
+from models.layout import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What people are told about a model."""
+
+    name: str
+    architecture: str
+    parameters: int
+    device: str
+    dtype: str
+    note: str  # what it knows, in a sentence; empty when it is a general model
+
+
+class VideoLanguageModel(ABC):
+    """Encodes segments, lays tokens out, runs packed forwards. Stateless between calls.
+
+    Knows nothing of cameras, memory policies or threads; every position is passed explicitly.
+    """
+
+    info: ModelInfo
+    shape: KVShape
+    device: torch.device
+    stop_ids: frozenset[int]
+
+    @abstractmethod
+    def encode(self, segments: Sequence[Segment]) -> list[VisualTokens]:
+        """Visual tokens of each segment, dense; segments of several cameras share one call."""
+
+    @abstractmethod
+    def encode_image(self, pixels: NDArray[np.uint8]) -> VisualTokens:
+        """Visual tokens of one still picture, [h, w, 3] RGB."""
+
+    @abstractmethod
+    def prefix(self) -> Chunk:
+        """What stands before everything a camera sees, at position 0."""
+
+    @abstractmethod
+    def lay_steps(self, tokens: VisualTokens, position: int) -> Chunk:
+        """Temporal steps, each under its timestamp, from `position` on; tokens may be pruned."""
+
+    @abstractmethod
+    def lay_image(self, tokens: VisualTokens, position: int) -> Chunk:
+        """A still picture inside a question."""
+
+    @abstractmethod
+    def lay_text(self, ids: Sequence[int], position: int) -> Chunk:
+        """Text tokens from `position` on."""
+
+    @abstractmethod
+    def question_ids(
+        self, text: str, history: Sequence[tuple[str, str]], instructions: str
+    ) -> list[int]:
+        """Token ids of a question that follows what the camera saw, up to where the answer begins.
+
+        Args:
+            text: the question.
+            history: earlier (role, text) turns, role `user` or `assistant`, user first.
+            instructions: how to answer; empty for none.
+        """
+
+    @abstractmethod
+    def detokenize(self, ids: Sequence[int]) -> str:
+        """Text of generated ids, special tokens left out."""
+
+    @abstractmethod
+    def forward(self, chunks: Sequence[Chunk], plan: Plan) -> Tensor:
+        """One packed forward over all chunks; logits of each chunk's last token, [chunks, vocab].
+
+        Args:
+            chunks: one per span of the plan, same order and lengths.
+            plan: which memory and scratch each span reads, and where its keys and values go.
+        """
+
+    @abstractmethod
+    def step_tokens(self, height: int, width: int) -> int:
+        """Visual tokens of one temporal step of such a picture before pruning."""
