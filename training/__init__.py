@@ -1,0 +1,1 @@
+"""What trains: the embedded default model from nothing but rendered scenes."""

@@ -1,0 +1,143 @@
+"""Phase one: the vision tower alone learns colour, shape and motion of what covers each token.
+
+Linear heads on the merger's output (and on the DeepStack tap) give the dense signal that answers
+alone would give only after hours; they are thrown away at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.random import Generator
+from torch import Tensor, nn
+from transformers import Qwen3VLForConditionalGeneration
+
+from models.preprocess import patchify
+from training.architecture import MERGE, PATCH, PER_STEP, PICTURE, SIDE, TEMPORAL
+from training.scenes import FRAME_GAP, cover, draw, training_world
+from worlds.script import ACT_SECONDS, Thing
+from worlds.vocabulary import COLOURS, DIRECTIONS, SHAPES
+from worlds.world import World
+
+_IGNORE: Final = -100
+_EMPTY_WEIGHT: Final = 0.15
+_CLASSES: Final = {"colour": [*COLOURS], "shape": [*SHAPES], "motion": ["still", *DIRECTIONS]}
+_MOMENTS: Final = 8  # drawn from each world
+
+
+@dataclass(frozen=True, slots=True)
+class Glances:
+    """Temporal steps with what covers each of their visual tokens."""
+
+    frames: Tensor  # uint8 [steps * 2, 96, 96, 3]
+    labels: Tensor  # int64 [3, steps * 36]: colour, shape, motion; 0 nothing, -100 not judged
+
+
+def glances(rng: Generator, steps: int) -> Glances:
+    """A batch of unrelated temporal steps."""
+    frames, labels = [], []
+    while len(labels) < steps:
+        world = training_world(rng)
+        large = rng.random() < 0.3
+        for t in rng.uniform(1, ACT_SECONDS, _MOMENTS):
+            gap = FRAME_GAP * rng.uniform(0.85, 1.15)
+            frames += [draw(world, t, large), draw(world, t + gap, large)]
+            labels.append(_labels(world, t, t + gap))
+    frames, labels = frames[: 2 * steps], labels[:steps]
+    return Glances(
+        torch.from_numpy(np.stack(frames)), torch.from_numpy(np.concatenate(labels, axis=1))
+    )
+
+
+def _labels(world: World, first: float, second: float) -> np.ndarray:
+    things = world.things(second)
+    owner = cover(things, (first + second) / 2, SIDE)
+    labels = np.zeros((3, PER_STEP), dtype=np.int64)
+    for number, thing in enumerate(things):
+        known = thing.exists(first)
+        labels[:, owner == number] = _classes(thing, known)
+    for thing in world.things(first):
+        if not thing.exists(second):
+            labels[:, cover([thing], first, SIDE) != -1] = _IGNORE
+    labels[:, owner == -2] = _IGNORE
+    return labels
+
+
+def _classes(thing: Thing, moved: bool) -> np.ndarray:
+    motion = _CLASSES["motion"].index(thing.heading) + 1 if moved else _IGNORE
+    colour, shape = list(COLOURS).index(thing.colour) + 1, list(SHAPES).index(thing.shape) + 1
+    return np.array([[colour], [shape], [motion]])
+
+
+def see(model: Qwen3VLForConditionalGeneration, frames: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Encode temporal steps.
+
+    Args:
+        model: whose vision tower looks.
+        frames: uint8 [steps * 2, h, w, 3].
+
+    Returns:
+        visual tokens [steps, 36, d], and as many rows of every DeepStack tap.
+    """
+    size = (PICTURE, PICTURE)
+    pixels, grid = patchify(frames.numpy(), size, patch=PATCH, merge=MERGE, temporal=TEMPORAL)
+    seen = model.model.visual(pixels, grid_thw=grid)
+    taps = [tap.unflatten(0, (-1, PER_STEP)) for tap in seen.deepstack_features]
+    return seen.pooler_output.unflatten(0, (-1, PER_STEP)), taps
+
+
+class EyePhase(nn.Module):
+    """The eye's phase: its throw-away heads, its loss and its measure.
+
+    Args:
+        model: whose vision tower learns.
+        batch: temporal steps per batch.
+    """
+
+    name = "eye"
+
+    def __init__(self, model: Qwen3VLForConditionalGeneration, batch: int) -> None:
+        super().__init__()
+        self.model = model
+        self.batch = batch
+        width = model.config.text_config.hidden_size
+        classes = sum(1 + len(names) for names in _CLASSES.values())
+        self.heads = nn.ModuleList([nn.Linear(width, classes) for _ in range(2)])
+
+    def groups(self) -> list[dict[str, object]]:
+        """Parameters by learning rate factor."""
+        return [{"params": [*self.model.model.visual.parameters(), *self.heads.parameters()]}]
+
+    def data(self, seed: int) -> Iterator[Glances]:
+        """Batches without end, from `seed`."""
+        rng = np.random.default_rng([seed, 1])
+        while True:
+            yield glances(rng, self.batch)
+
+    def loss(self, batch: Glances) -> tuple[Tensor, dict[str, float]]:
+        """The loss of one batch, and accuracies on occupied tokens."""
+        features, taps = see(self.model, batch.frames)
+        total, measures = torch.zeros(()), {}
+        for head, rows in zip(self.heads, (features, taps[0]), strict=True):
+            logits = head(rows.flatten(0, 1)).float()
+            start = 0
+            for target, (name, names) in zip(batch.labels, _CLASSES.items(), strict=True):
+                part = logits[:, start : start + len(names) + 1]
+                start += len(names) + 1
+                total = total + _balanced(part, target)
+                busy = target > 0
+                measures.setdefault(
+                    name, float((part[busy].argmax(1) == target[busy]).float().mean())
+                )
+        return total, measures
+
+
+def _balanced(logits: Tensor, target: Tensor) -> Tensor:
+    weight = torch.ones(logits.shape[1])
+    weight[0] = _EMPTY_WEIGHT
+    return F.cross_entropy(logits, target, weight, ignore_index=_IGNORE)
