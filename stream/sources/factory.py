@@ -1,0 +1,164 @@
+"""From an address to a source: the one place that knows which schemes there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from core.errors import ConfigError
+from stream.sources.address import redact, take_query, with_escaped_credentials
+from stream.sources.av_reader import AvReader, Medium, Timeouts
+from stream.sources.base import Source
+from stream.sources.demo import DemoSource
+from stream.sources.pace import Pace, Realtime, RealtimePace, Unpaced
+from stream.sources.thread import ThreadSource
+from stream.sources.usb import UsbReader
+
+ALLOWED = (
+    "rtsp://, rtsps://, rtmp://, http://, https://, file:PATH or a path (?loop=1), usb:0, "
+    "demo:NAME (?seed=N)"
+)
+_RECORDING = re.compile(r"\.(mp4|m4v|mov|mkv|webm|avi|ts|mpg|mpeg)$", re.IGNORECASE)
+_REALTIME = RealtimePace()
+
+
+def open_source(url: str, *, pace: Pace = _REALTIME, timeouts: Timeouts | None = None) -> Source:
+    """The source for an address; nothing is contacted before its `open`.
+
+    Args:
+        url: an address as in `ALLOWED`. Our own query keys are taken out of it: `transport`
+            (tcp, udp) for RTSP, `loop` (0, 1) for files, `seed`, `size` and `start` for rendered
+            scenes.
+        pace: how files and rendered scenes are played; cameras set their own pace.
+        timeouts: patience with network sources.
+
+    Raises:
+        ConfigError: if the scheme or one of our query values is unknown; names what is allowed.
+    """
+    scheme = _scheme(url)
+    make = _SCHEMES.get(scheme)
+    if make is None:
+        raise ConfigError(f"source {redact(url)!r}: unknown scheme, allowed are {ALLOWED}")
+    return make(url, pace, timeouts or Timeouts())
+
+
+def _scheme(url: str) -> str:
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", url)
+    if match is None or Path(url).exists():
+        return "file"
+    return match[1].lower()
+
+
+def _network(medium: Medium, pace: Pace, timeouts: Timeouts, *, paced: bool) -> Source:
+    recorded = not medium.live
+    make_pacer = pace.pacer if recorded else Realtime if paced else Unpaced
+    return ThreadSource(
+        lambda: AvReader(medium, timeouts, make_pacer),
+        medium.label,
+        live=medium.live,
+        lossless=recorded and pace.lossless,
+        open_timeout_s=timeouts.open_s + timeouts.read_s,
+    )
+
+
+def _rtsp(url: str, pace: Pace, timeouts: Timeouts) -> Source:
+    address, own = take_query(url, "transport")
+    transport = _choice(url, own, "transport", ("tcp", "udp"))
+    medium = Medium(
+        with_escaped_credentials(address),
+        redact(address),
+        live=True,
+        tls=url.lower().startswith("rtsps"),
+        options={
+            "rtsp_transport": transport,
+            "timeout": str(int(timeouts.read_s * 1e6)),  # microseconds, of the socket
+        },
+    )
+    return _network(medium, pace, timeouts, paced=False)
+
+
+def _rtmp(url: str, pace: Pace, timeouts: Timeouts) -> Source:
+    # No `timeout` option: for RTMP it means "listen". The limits of av.open hold here as well.
+    medium = Medium(with_escaped_credentials(url), redact(url), live=True)
+    return _network(medium, pace, timeouts, paced=False)
+
+
+def _http(url: str, pace: Pace, timeouts: Timeouts) -> Source:
+    """HLS and MJPEG are live; an address that ends like a file is a file."""
+    path = urlsplit(url).path.lower()
+    medium = Medium(
+        with_escaped_credentials(url),
+        redact(url),
+        live=_RECORDING.search(path) is None,
+        tls=url.lower().startswith("https"),
+        options={"timeout": str(int(timeouts.read_s * 1e6))},
+    )
+    # HLS arrives in bursts of whole segments, which would push each other out of the buffer.
+    return _network(medium, pace, timeouts, paced=path.endswith(".m3u8"))
+
+
+def _file(url: str, pace: Pace, timeouts: Timeouts) -> Source:
+    address, own = (url, {}) if Path(url).exists() else take_query(url, "loop")
+    loop = _choice(url, own, "loop", ("0", "1")) == "1"
+    if address.lower().startswith("file://"):
+        address = unquote(urlsplit(address).path)
+    elif address.lower().startswith("file:"):
+        address = address[len("file:") :]
+    path = str(Path(address).expanduser())
+    medium = Medium(
+        f"file:{path}",
+        path,
+        live=False,
+        loop=loop,
+        # A playlist from somewhere else must not make this machine call other addresses.
+        options={"protocol_whitelist": "file,crypto,data"},
+    )
+    return _network(medium, pace, timeouts, paced=False)
+
+
+def _usb(url: str, _pace: Pace, _timeouts: Timeouts) -> Source:
+    name = url.partition(":")[2].removeprefix("//") or "0"
+    if not name.isdecimal() and not name.startswith("/dev/"):
+        raise ConfigError(f"source {url!r}: allowed are usb:NUMBER and usb:/dev/NAME")
+    device = int(name) if name.isdecimal() else name
+    label = f"usb:{name}"
+    return ThreadSource(lambda: UsbReader(device, label), label, live=True)
+
+
+def _demo(url: str, pace: Pace, _timeouts: Timeouts) -> Source:
+    address, own = take_query(url, "seed", "size", "start")
+    name = address.partition(":")[2].removeprefix("//")
+    size = re.fullmatch(r"(\d{2,4})x(\d{2,4})", own.get("size", "384x384"))
+    try:
+        seed = int(own["seed"]) if "seed" in own else None
+        start = float(own.get("start", "0"))
+        if size is None or start < 0:
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            f"source {url!r}: allowed are ?seed=NUMBER, ?size=WIDTHxHEIGHT, ?start=SECONDS"
+        ) from None
+    return DemoSource(name, seed, pace, size=(int(size[2]), int(size[1])), start_s=start)
+
+
+def _choice(url: str, own: dict[str, str], key: str, allowed: tuple[str, ...]) -> str:
+    value = own.get(key, allowed[0])
+    if value not in allowed:
+        raise ConfigError(
+            f"source {redact(url)!r}: {key}={value!r}, allowed are {', '.join(allowed)}"
+        )
+    return value
+
+
+_SCHEMES: dict[str, Callable[[str, Pace, Timeouts], Source]] = {
+    "rtsp": _rtsp,
+    "rtsps": _rtsp,
+    "rtmp": _rtmp,
+    "http": _http,
+    "https": _http,
+    "file": _file,
+    "usb": _usb,
+    "demo": _demo,
+}
