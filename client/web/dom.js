@@ -19,9 +19,15 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Shows a sentence in a notice, or hides it when there is none. */
+/** Shows a sentence in a notice, or hides it when there is none; `commands` in it are set as code. */
 export function setNotice(node, text, tone = "plain") {
   node.hidden = !text;
   node.dataset.tone = tone;
-  setText(node, text ?? "");
+  if (node.dataset.text === (text ?? "")) return;
+  node.dataset.text = text ?? "";
+  node.replaceChildren(...withCode(text ?? ""));
+}
+
+function withCode(text) {
+  return text.split("`").map((part, index) => (index % 2 ? element("code", { textContent: part }) : part));
 }

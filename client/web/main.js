@@ -77,7 +77,7 @@ function drawLink({ status, retryInMs }) {
 function drawModel({ name, embedded, note }) {
   const limits =
     "This is the small embedded model: it knows only the coloured shapes of the demo cameras. For real " +
-    "scenes restart with lookout serve --model Qwen/Qwen3-VL-4B-Instruct.";
+    "scenes restart with `lookout serve --model Qwen/Qwen3-VL-4B-Instruct`.";
   setNotice(byId("model-note"), embedded ? note || limits : null);
   byId("talk-title").title = name ? `Answers come from ${name}` : "";
 }

@@ -7,8 +7,8 @@ import { Preview } from "./preview.js";
 
 const NOBODY =
   "No camera yet. Start your webcam above, or restart Lookout with one: " +
-  "lookout serve --source porch=rtsp://192.168.1.20/stream";
-const NO_SERVER = "The Lookout server does not answer. Is lookout serve running? This page goes on trying.";
+  "`lookout serve --source porch=rtsp://192.168.1.20/stream`";
+const NO_SERVER = "The Lookout server does not answer. Is `lookout serve` running? This page goes on trying.";
 
 export class Stage {
   #picture = byId("picture");
@@ -49,8 +49,7 @@ export class Stage {
     this.#own.hidden = !this.isOwn;
     this.#picture.hidden = this.isOwn || !this.#hasPicture || !this.#picture.hasAttribute("src");
     const nothing = this.#own.hidden && this.#picture.hidden;
-    this.#empty.hidden = !nothing;
-    if (nothing) setText(this.#empty, this.#reasonForNothing());
+    setNotice(this.#empty, nothing ? this.#reasonForNothing() : null);
   }
 
   #reasonForNothing() {

@@ -72,11 +72,10 @@ export class WhipSession {
 
   #connected(signal) {
     const settled = () => {
-      if (signal.aborted) throw signal.reason;
       if (this.#peer.connectionState === "failed") throw new Error("no network path was found");
       return this.#peer.connectionState === "connected";
     };
-    return when(this.#peer, "connectionstatechange", settled, CONNECT_WITHIN_MS);
+    return when(this.#peer, "connectionstatechange", settled, CONNECT_WITHIN_MS, signal);
   }
 }
 
@@ -91,7 +90,7 @@ async function tame(sender) {
 }
 
 /** Resolves when `test()` holds, looking again at each event; rejects when it throws or time is up. */
-function when(target, type, test, withinMs) {
+function when(target, type, test, withinMs, signal = null) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => finish(reject, new Error("it took too long")), withinMs);
     const look = () => {
@@ -101,12 +100,15 @@ function when(target, type, test, withinMs) {
         finish(reject, error);
       }
     };
+    const abort = () => finish(reject, signal.reason);
     const finish = (settle, value) => {
       clearTimeout(timer);
       target.removeEventListener(type, look);
+      signal?.removeEventListener("abort", abort);
       settle(value);
     };
     target.addEventListener(type, look);
+    signal?.addEventListener("abort", abort);
     look();
   });
 }
