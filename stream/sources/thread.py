@@ -61,7 +61,7 @@ class ThreadSource(Source):
         *,
         live: bool,
         lossless: bool = False,
-        buffer_frames: int = 4,
+        buffer_frames: int = 16,
         open_timeout_s: float = 25.0,
         close_timeout_s: float = 2.0,
     ) -> None:
