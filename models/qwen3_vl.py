@@ -24,6 +24,7 @@ from models.layout import Chunk, join, text_positions, vision_positions
 from models.preprocess import fit_size, patchify
 from models.vlm import ModelInfo, VideoLanguageModel
 
+MARKERS = 24  # tokens of a timestamp (up to years of seconds) and the two vision markers
 SYSTEM = "You watch a live camera and answer questions about it."
 
 
@@ -64,6 +65,8 @@ class Qwen3VL(VideoLanguageModel):
             text.num_hidden_layers, text.num_key_value_heads, text.head_dim, model.dtype
         )
         self.stop_ids = _stop_ids(model, tokenizer)
+        self.frames_per_step = self._temporal
+        self.max_step_tokens = max_pixels // (self._patch * self._merge) ** 2 + MARKERS
         self._vision_start = self._id("<|vision_start|>")
         self._vision_end = self._id("<|vision_end|>")
 

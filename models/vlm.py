@@ -40,6 +40,8 @@ class VideoLanguageModel(ABC):
     shape: KVShape
     device: torch.device
     stop_ids: frozenset[int]
+    frames_per_step: int  # frames that one temporal step covers
+    max_step_tokens: int  # most tokens of one temporal step, its timestamp and markers included
 
     @abstractmethod
     def encode(self, segments: Sequence[Segment]) -> list[VisualTokens]:

@@ -1,0 +1,230 @@
+"""The engine: one thread that owns the model, the pool and every memory.
+
+Callers make a handle, submit it, and are told by listeners on the engine's thread. Nothing here
+awaits; nothing outside touches a tensor. What is released is released on this thread, in order.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from core.errors import Busy, EngineDead, LookoutError
+from core.frames import Segment
+from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
+from engine.limits import Limits
+from engine.requests import AnswerListener, Ask, Ended, PerceiveListener
+from engine.scheduler import Scheduler
+from engine.steps import Steps
+from engine.work import Work
+from memory.eviction import EvictionPolicy
+from memory.memory import KVMemory
+from memory.pool import PagePool
+from memory.reader import Reader, TorchReader
+from models.vlm import VideoLanguageModel
+from pruning.online import OnlinePruner
+from pruning.policy import PruningPolicy
+
+log = logging.getLogger("lookout.engine")
+
+SEGMENTS_AHEAD = 2  # per camera: one being worked on, one waiting
+
+
+class Engine:
+    """Runs one model for many cameras and answers. Use as a context manager.
+
+    Args:
+        model: what to run.
+        limits: how much to take on.
+        scheduler: how steps are composed.
+        reader: how attention reads pages.
+    """
+
+    def __init__(
+        self,
+        model: VideoLanguageModel,
+        limits: Limits | None = None,
+        scheduler: Scheduler | None = None,
+        reader: Reader | None = None,
+    ) -> None:
+        self.model = model
+        self.limits = limits or Limits()
+        pages = self.limits.pages(model.max_step_tokens)
+        self.pool = PagePool(model.shape, pages, self.limits.page_size, model.device)
+        self._work = Work()
+        self._steps = Steps(
+            model,
+            self.pool,
+            reader or TorchReader(),
+            scheduler or Scheduler(),
+            self._work,
+            self.limits,
+        )
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._wake = threading.Condition()
+        self._open_answers = 0
+        self._closing = False
+        self._dead: EngineDead | None = None
+        self._thread = threading.Thread(target=self._run, name="lookout-engine", daemon=True)
+
+    def __enter__(self) -> Engine:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take work."""
+        return self._thread.is_alive() and self._dead is None and not self._closing
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Steps, tokens and busy milliseconds so far; a copy."""
+        return dict(self._steps.counters)
+
+    def open_memory(
+        self,
+        policy: PruningPolicy,
+        budget: int,
+        eviction: EvictionPolicy,
+        listener: PerceiveListener,
+    ) -> MemoryHandle:
+        """A new camera's memory; the listener is told when it is ready, or why it cannot be.
+
+        Args:
+            policy: which visual tokens are kept.
+            budget: of visual tokens per temporal step.
+            eviction: what a full memory gives up.
+            listener: told once.
+
+        Raises:
+            EngineDead: if the engine has ended.
+        """
+        handle = MemoryHandle(OnlinePruner(policy, budget))
+
+        def fill() -> None:
+            if handle.closed:
+                return
+            try:
+                handle.memory = KVMemory(self.pool, self.limits.capacity, eviction)
+            except LookoutError as error:
+                handle.closed = True
+                listener(error)
+                return
+            self._work.memories.append(handle)
+            handle.segments.append(SegmentJob(handle, None, listener, is_sink=True))
+
+        self._submit(fill)
+        return handle
+
+    def close_memory(self, handle: MemoryHandle) -> None:
+        """Give a memory back, ending its segments and answers. Idempotent, returns at once."""
+        self._submit(lambda: self._steps.close_memory(handle), even_when_closing=True)
+
+    def perceive(
+        self, handle: MemoryHandle, segment: Segment | None, listener: PerceiveListener
+    ) -> None:
+        """Take a segment into memory; None decides what a look-ahead policy holds back.
+
+        Raises:
+            Busy: if two segments of this camera are already on their way.
+            EngineDead: if the engine has ended.
+        """
+        if len(handle.segments) >= SEGMENTS_AHEAD:
+            raise Busy(f"{SEGMENTS_AHEAD} segments of this camera are on their way")
+        job = SegmentJob(handle, segment, listener)
+        self._submit(lambda: self._steps.accept_segment(job))
+
+    def ask(self, handle: MemoryHandle, ask: Ask, listener: AnswerListener) -> AnswerHandle:
+        """Start an answer on what the camera remembers when its turn comes.
+
+        Raises:
+            Busy: if too many answers are being given or waited for.
+            EngineDead: if the engine has ended.
+        """
+        answer = AnswerHandle(handle, ask, _Counted(listener, self._answer_over))
+        with self._wake:
+            most = self.limits.answers + self.limits.waiting
+            if self._open_answers >= most:
+                raise Busy(f"{most} questions are being answered or waited for; ask again shortly")
+            self._open_answers += 1
+        try:
+            self._submit(lambda: self._steps.accept(answer))
+        except EngineDead:
+            self._answer_over()
+            raise
+        return answer
+
+    def cancel(self, answer: AnswerHandle) -> None:
+        """Stop an answer within one token. Idempotent, from any thread, returns at once."""
+        answer.cancelled = True
+        with self._wake:
+            self._wake.notify()
+
+    def close(self, timeout: float = 10.0) -> None:
+        """End all work and the thread; idempotent. Waits at most `timeout` seconds."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
+
+    def _submit(self, command: Callable[[], None], *, even_when_closing: bool = False) -> None:
+        with self._wake:
+            if self._dead is not None or self._closing:
+                if even_when_closing:
+                    return  # everything was, or is about to be, given back
+                raise self._dead or EngineDead("the engine is closed")
+            self._inbox.append(command)
+            self._wake.notify()
+
+    def _answer_over(self) -> None:
+        with self._wake:
+            self._open_answers -= 1
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._steps.sweep()
+                with self._wake:
+                    while not (self._inbox or self._closing or self._work.anything):
+                        self._wake.wait()
+                    if self._closing:
+                        break
+                    commands = list(self._inbox)
+                    self._inbox.clear()
+                for command in commands:
+                    command()
+                self._steps.step()
+        except BaseException as error:
+            log.exception("the engine died")
+            self._die(EngineDead(f"the engine died: {type(error).__name__}"))
+        else:
+            self._die(EngineDead("the engine is closed"))
+
+    def _die(self, reason: EngineDead) -> None:
+        with self._wake:
+            self._dead = reason
+            commands = list(self._inbox)
+            self._inbox.clear()
+        for command in commands:  # so that every handle submitted is in the work and is told
+            command()
+        self._steps.abandon(reason)
+
+
+class _Counted:
+    """A listener that also frees a place among the open answers."""
+
+    def __init__(self, inner: AnswerListener, over: Callable[[], None]) -> None:
+        self.begun = inner.begun
+        self.delta = inner.delta
+        self._inner = inner
+        self._over = over
+
+    def ended(self, ended: Ended) -> None:
+        self._over()
+        self._inner.ended(ended)

@@ -1,0 +1,85 @@
+"""Work in progress on the engine's thread: cameras' memories, segments and answers."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import torch
+
+from core.frames import Segment
+from core.tokens import VisualTokens
+from engine.detokenizer import Detokenizer
+from engine.requests import AnswerListener, Ask, PerceiveListener
+from memory.memory import KVMemory, Snapshot
+from memory.scratch import Scratch
+from models.layout import Chunk
+from pruning.online import OnlinePruner
+
+_numbers = itertools.count(1)
+
+
+def _number() -> int:
+    return next(_numbers)
+
+
+@dataclass(slots=True, eq=False)
+class MemoryHandle:
+    """A camera's place: made by the caller, filled and emptied on the engine's thread.
+
+    Other threads may hold it and hand it back, nothing else.
+    """
+
+    pruner: OnlinePruner
+    memory: KVMemory | None = None  # None before it is filled and after it was released
+    segments: deque[SegmentJob] = field(default_factory=deque)  # in order of arrival
+    held_back: int = 0  # frames of steps that the pruner has not decided about yet
+    closed: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class SegmentJob:
+    """One segment on its way into memory: seen, pruned, laid out, prefilled, remembered."""
+
+    handle: MemoryHandle
+    segment: Segment | None  # None: the fixed beginning, or what a look-ahead policy holds back
+    listener: PerceiveListener
+    is_sink: bool = False
+    submitted: float = field(default_factory=time.monotonic)
+    number: int = field(default_factory=_number)
+    size: int = 0  # visual tokens it will be encoded to
+    tokens: VisualTokens | None = None  # encoded, not yet pruned
+    chunk: Chunk | None = None  # laid out; None until pruned
+    scratch: Scratch | None = None
+    done: int = 0  # tokens of the chunk already prefilled
+    frames: int = 0
+    encoded: int = 0
+    kept: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class AnswerHandle:
+    """One answer: made by the caller, filled and released on the engine's thread.
+
+    `cancel` may be called from any thread, as often as one likes.
+    """
+
+    memory: MemoryHandle
+    ask: Ask
+    listener: AnswerListener
+    submitted: float = field(default_factory=time.monotonic)
+    number: int = field(default_factory=_number)
+    cancelled: bool = False
+    snapshot: Snapshot | None = None
+    scratch: Scratch | None = None
+    images: list[VisualTokens] | None = None  # None until encoded
+    chunk: Chunk | None = None  # what is to be prefilled next
+    done: int = 0
+    position: int = 0  # of the next token
+    last: int | None = None  # token to feed; None while prefilling
+    said: int = 0  # tokens generated
+    text: Detokenizer | None = None
+    generator: torch.Generator | None = None
+    over: bool = False

@@ -1,0 +1,42 @@
+"""How much the engine takes on; the pool is sized from it, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much the engine takes on; the pool is sized from it once.
+
+    Args:
+        cameras: memories open at once.
+        answers: answers given at once.
+        waiting: answers that may wait for a place; one more is refused.
+        capacity: tokens per camera's memory.
+        prompt_tokens: most tokens of a question with its history and pictures.
+        answer_tokens: most tokens of an answer.
+        segment_steps: most temporal steps of a segment.
+        page_size: slots per page.
+    """
+
+    cameras: int = 4
+    answers: int = 4
+    waiting: int = 8
+    capacity: int = 512
+    prompt_tokens: int = 2048
+    answer_tokens: int = 512
+    segment_steps: int = 2
+    page_size: int = 16
+
+    def pages(self, step_tokens: int) -> int:
+        """Pages for all cameras and answers at their worst, copies on write included."""
+
+        def pages(tokens: int) -> int:
+            return -(-tokens // self.page_size)
+
+        # A change of picture size flushes a held-back step together with a whole segment.
+        segment = pages((self.segment_steps + 1) * step_tokens)
+        camera = pages(self.capacity) + segment
+        answer = pages(self.capacity) + pages(self.prompt_tokens + self.answer_tokens)
+        return self.cameras * camera + self.answers * answer

@@ -1,0 +1,114 @@
+"""How a segment enters a camera's memory: see, prune, lay out, prefill, remember.
+
+Runs on the engine's thread only.
+"""
+
+from __future__ import annotations
+
+import time
+
+from core.errors import LookoutError
+from engine.jobs import MemoryHandle, SegmentJob
+from engine.requests import Perceived
+from engine.runner import Row, Runner
+from memory.memory import KVMemory
+from memory.scratch import Scratch
+from models.layout import join
+
+
+class Perception:
+    """The stages of a `SegmentJob`, each leaving the memory valid."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def encode(self, jobs: list[SegmentJob]) -> None:
+        """See the segments of several cameras in one call, prune and lay them out.
+
+        All segments must share one picture size.
+        """
+        model = self._runner.model
+        seen = model.encode([job.segment for job in jobs if job.segment is not None])
+        for job, tokens in zip(jobs, seen, strict=True):
+            job.tokens = tokens
+
+    def lay_out(self, job: SegmentJob) -> None:
+        """Prune what was seen (or flush) and lay out the steps that could be decided."""
+        handle, model = job.handle, self._runner.model
+        pruner, memory = handle.pruner, _memory(handle)
+        if job.is_sink:
+            job.chunk = model.prefix()
+        else:
+            encoded, kept = pruner.encoded, pruner.kept
+            decided = pruner.push(job.tokens) if job.tokens is not None else pruner.flush()
+            job.encoded, job.kept = pruner.encoded - encoded, pruner.kept - kept
+            job.frames = self._decided_frames(job)
+            position = memory.next_position
+            chunks = []
+            for steps in decided:
+                chunks.append(model.lay_steps(steps, position))
+                position = chunks[-1].next_position
+            job.chunk = join(chunks) if chunks else None
+        job.tokens = None
+        if job.chunk is not None:
+            job.scratch = Scratch(self._runner.pool, len(job.chunk))
+
+    def row(self, job: SegmentJob, tokens: int) -> Row:
+        """The next `tokens` of the job's chunk, ready for a forward."""
+        assert job.chunk is not None
+        assert job.scratch is not None
+        part = job.chunk.part(job.done, job.done + tokens)
+        return Row(part, _memory(job.handle).view(), job.scratch)
+
+    def advance(self, job: SegmentJob, tokens: int) -> bool:
+        """Note that `tokens` more were prefilled; True when all of them are."""
+        assert job.chunk is not None
+        job.done += tokens
+        return job.done >= len(job.chunk)
+
+    def remember(self, job: SegmentJob) -> None:
+        """Move the prefilled tokens into memory, bring it under capacity, tell the listener."""
+        memory, evicted = _memory(job.handle), 0
+        if job.chunk is not None and job.scratch is not None:
+            positions = job.chunk.positions.T.contiguous().cpu().numpy()
+            times = None if job.is_sink else job.chunk.times.numpy()
+            evicted = memory.append(job.scratch.view().slots, positions, times)
+            memory.next_position = job.chunk.next_position
+        self.finish(job)
+        job.listener(
+            Perceived(
+                frames=job.frames,
+                encoded=job.encoded,
+                kept=job.kept,
+                evicted=evicted,
+                held=memory.held,
+                seen=memory.seen,
+                t_end=memory.extent().t_end,
+                seconds=time.monotonic() - job.submitted,
+            )
+        )
+
+    def fail(self, job: SegmentJob, error: LookoutError) -> None:
+        """Give up on this segment; its camera's memory is as it was before."""
+        self.finish(job)
+        job.listener(error)
+
+    def finish(self, job: SegmentJob) -> None:
+        """Release what the job holds and leave its camera's queue. Idempotent."""
+        if job.scratch is not None:
+            job.scratch.release()
+            job.scratch = None
+        if job in job.handle.segments:
+            job.handle.segments.remove(job)
+
+    def _decided_frames(self, job: SegmentJob) -> int:
+        handle = job.handle
+        arrived = handle.held_back + (len(job.segment.frames) if job.segment is not None else 0)
+        waits = handle.pruner.policy.delay if job.segment is not None else 0
+        handle.held_back = min(arrived, waits * self._runner.model.frames_per_step)
+        return arrived - handle.held_back
+
+
+def _memory(handle: MemoryHandle) -> KVMemory:
+    assert handle.memory is not None, "a job outlived its camera's memory"
+    return handle.memory

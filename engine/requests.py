@@ -1,0 +1,80 @@
+"""What callers ask of the engine and what it tells them; plain values that cross threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import LookoutError
+
+FinishReason = Literal["stop", "length", "cancelled", "error"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ask:
+    """A question about one camera."""
+
+    text: str
+    history: tuple[tuple[str, str], ...] = ()  # (role, text), oldest first
+    instructions: str = ""
+    images: tuple[NDArray[np.uint8], ...] = ()  # each [h, w, 3] RGB
+    max_tokens: int = 128
+    temperature: float = 0.0  # 0 is greedy
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Perceived:
+    """One segment is in memory (or a look-ahead policy still holds its newest steps back)."""
+
+    frames: int  # frames whose steps entered memory with this call
+    encoded: int  # visual tokens decided about
+    kept: int
+    evicted: int  # tokens
+    held: int
+    seen: int
+    t_end: float | None  # stream seconds of the newest step in memory
+    seconds: float  # from submission to memory
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An answer took its snapshot and knows what it reads; its own prompt is counted."""
+
+    prompt_tokens: int
+    memory_tokens: int
+    t_start: float | None
+    t_end: float | None
+    queue_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An answer is over; exactly one per answer, after which nothing more comes."""
+
+    finish_reason: FinishReason
+    tokens: int
+    error: LookoutError | None = None
+
+
+class PerceiveListener(Protocol):
+    """Told once, on the engine's thread; must not block."""
+
+    def __call__(self, result: Perceived | LookoutError) -> None:
+        """The segment is in memory, or was lost to an error."""
+
+
+class AnswerListener(Protocol):
+    """Told on the engine's thread, in order; must not block."""
+
+    def begun(self, begun: Begun) -> None:
+        """The snapshot was taken."""
+
+    def delta(self, text: str) -> None:
+        """Some more text; never empty."""
+
+    def ended(self, ended: Ended) -> None:
+        """The answer is over and its pages are free."""

@@ -1,0 +1,62 @@
+"""Does what the scheduler decided: encodes and packed forwards. No policy, no threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from memory.pool import PagePool
+from memory.reader import Plan, Reader, Span
+from memory.scratch import Scratch
+from memory.view import View
+from models.layout import Chunk
+from models.vlm import VideoLanguageModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One sequence's tokens in the next forward."""
+
+    chunk: Chunk
+    memory: View | None  # read whole
+    scratch: Scratch  # extended by the chunk
+
+
+class Runner:
+    """A model over a pool.
+
+    Args:
+        model: what to run.
+        pool: where keys and values go.
+        reader: how attention reads them.
+    """
+
+    def __init__(self, model: VideoLanguageModel, pool: PagePool, reader: Reader) -> None:
+        self.model = model
+        self.pool = pool
+        self.reader = reader
+
+    def forward(self, rows: Sequence[Row]) -> Tensor:
+        """Run all rows packed, weights read once; logits of each row's last token [rows, vocab].
+
+        If it fails, the scratches are as they were before.
+        """
+        held = [row.scratch.held for row in rows]
+        try:
+            return self.model.forward([row.chunk for row in rows], self._plan(rows))
+        except BaseException:
+            for row, before in zip(rows, held, strict=True):
+                row.scratch.rewind(before)
+            raise
+
+    def _plan(self, rows: Sequence[Row]) -> Plan:
+        spans, slots, start = [], [], 0
+        for row in rows:
+            stop = start + len(row.chunk)
+            slots.append(row.scratch.extend(len(row.chunk)))
+            spans.append(Span(start, stop, row.memory, row.scratch.view()))
+            start = stop
+        return Plan(self.pool, tuple(spans), torch.cat(slots), self.reader)

@@ -1,0 +1,146 @@
+"""How an answer is given: snapshot, prefill the question in private pages, decode, release.
+
+Runs on the engine's thread only.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from core.errors import AnswerError, Busy, CapacityExceeded, LookoutError, QuestionTooLong
+from engine.detokenizer import Detokenizer
+from engine.jobs import AnswerHandle
+from engine.requests import Begun, Ended, FinishReason
+from engine.runner import Row, Runner
+from engine.sampling import sample
+from memory.scratch import Scratch
+from models.layout import join
+
+
+class Speech:
+    """The stages of an answer.
+
+    Args:
+        runner: model and pool.
+        prompt_tokens: most tokens of a question with its history and pictures.
+    """
+
+    def __init__(self, runner: Runner, prompt_tokens: int) -> None:
+        self._runner = runner
+        self._prompt_tokens = prompt_tokens
+
+    def begin(self, answer: AnswerHandle) -> None:
+        """Take the snapshot.
+
+        Raises:
+            Busy: if the pool has no pages left to promise.
+        """
+        memory = answer.memory.memory
+        assert memory is not None
+        try:
+            answer.snapshot = memory.snapshot()
+        except CapacityExceeded as error:
+            raise Busy(f"no memory is left for another answer: {error}") from error
+
+    def see(self, answer: AnswerHandle) -> None:
+        """Encode the question's own pictures."""
+        answer.images = [self._runner.model.encode_image(pixels) for pixels in answer.ask.images]
+
+    def lay_out(self, answer: AnswerHandle) -> None:
+        """Lay the question out after the snapshot and lease its private pages.
+
+        Raises:
+            QuestionTooLong: if it exceeds the prompt limit.
+            Busy: if the pool has no pages left to promise.
+        """
+        assert answer.snapshot is not None
+        model, ask, extent = self._runner.model, answer.ask, answer.snapshot.extent
+        position, chunks = extent.next_position, []
+        for picture in answer.images or []:
+            chunks.append(model.lay_image(picture, position))
+            position = chunks[-1].next_position
+        ids = model.question_ids(ask.text, ask.history, ask.instructions)
+        chunk = join([*chunks, model.lay_text(ids, position)])
+        if len(chunk) > self._prompt_tokens:
+            raise QuestionTooLong(
+                f"the question with its history takes {len(chunk)} tokens, at most "
+                f"{self._prompt_tokens} fit: shorten it or raise engine.prompt_tokens"
+            )
+        try:
+            answer.scratch = Scratch(self._runner.pool, len(chunk) + ask.max_tokens)
+        except CapacityExceeded as error:
+            raise Busy(f"no memory is left for another answer: {error}") from error
+        answer.chunk, answer.position = chunk, chunk.next_position
+        answer.text = Detokenizer(model.detokenize)
+        answer.generator = torch.Generator().manual_seed(ask.seed) if ask.temperature > 0 else None
+        answer.listener.begun(
+            Begun(
+                prompt_tokens=len(chunk),
+                memory_tokens=answer.snapshot.view.length,
+                t_start=extent.t_start,
+                t_end=extent.t_end,
+                queue_seconds=time.monotonic() - answer.submitted,
+            )
+        )
+
+    def row(self, answer: AnswerHandle, tokens: int) -> Row:
+        """The next part of the question, or the token said last."""
+        assert answer.snapshot is not None
+        assert answer.scratch is not None
+        if answer.last is not None:
+            chunk = self._runner.model.lay_text([answer.last], answer.position)
+            return Row(chunk, answer.snapshot.view, answer.scratch)
+        assert answer.chunk is not None
+        part = answer.chunk.part(answer.done, answer.done + tokens)
+        return Row(part, answer.snapshot.view, answer.scratch)
+
+    def advance(self, answer: AnswerHandle, tokens: int, logits: Tensor) -> None:
+        """Note what the forward did; says the next token when the question has been read.
+
+        Args:
+            answer: whose row it was.
+            tokens: of that row.
+            logits: of its last token, float32 [vocab].
+        """
+        assert answer.chunk is not None
+        if answer.last is None:
+            answer.done += tokens
+            if answer.done < len(answer.chunk):
+                return
+        else:
+            answer.position += 1
+        self._say(answer, sample(logits, answer.ask.temperature, answer.generator))
+
+    def end(
+        self, answer: AnswerHandle, reason: FinishReason, error: LookoutError | None = None
+    ) -> None:
+        """Release everything and tell the listener, once."""
+        if answer.over:
+            return
+        answer.over = True
+        if answer.text is not None and (rest := answer.text.flush()) and reason != "error":
+            answer.listener.delta(rest)
+        if answer.snapshot is not None:
+            answer.snapshot.release()
+        if answer.scratch is not None:
+            answer.scratch.release()
+        answer.listener.ended(Ended(reason, answer.said, error))
+
+    def fail(self, answer: AnswerHandle, error: AnswerError) -> None:
+        """End it with an error."""
+        self.end(answer, "error", error)
+
+    def _say(self, answer: AnswerHandle, token: int) -> None:
+        assert answer.text is not None
+        if token in self._runner.model.stop_ids:
+            self.end(answer, "stop")
+            return
+        answer.said += 1
+        answer.last = token
+        if delta := answer.text.push(token):
+            answer.listener.delta(delta)
+        if answer.said >= answer.ask.max_tokens:
+            self.end(answer, "length")

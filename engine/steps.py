@@ -1,0 +1,254 @@
+"""One step of the engine: ask the scheduler, run, move jobs to their next stage.
+
+Runs on the engine's thread only. A failure ends what it hit (a segment, an answer), nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+
+import torch
+from torch import Tensor
+
+from core.errors import (
+    AnswerError,
+    CameraError,
+    EngineDead,
+    FrameError,
+    GenerationFailed,
+    LookoutError,
+)
+from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
+from engine.limits import Limits
+from engine.perception import Perception
+from engine.runner import Row, Runner
+from engine.scheduler import Scheduler, StepPlan, Waiting
+from engine.speech import Speech
+from engine.work import Work
+from memory.pool import PagePool
+from memory.reader import Reader
+from models.vlm import VideoLanguageModel
+
+log = logging.getLogger("lookout.engine")
+
+Job = SegmentJob | AnswerHandle
+
+
+class Steps:
+    """Moves all work on, one step at a time."""
+
+    def __init__(
+        self,
+        model: VideoLanguageModel,
+        pool: PagePool,
+        reader: Reader,
+        scheduler: Scheduler,
+        work: Work,
+        limits: Limits,
+    ) -> None:
+        runner = Runner(model, pool, reader)
+        self._runner = runner
+        self._perception = Perception(runner)
+        self._speech = Speech(runner, limits.prompt_tokens)
+        self._scheduler = scheduler
+        self._work = work
+        self._limits = limits
+        self.counters: Counter[str] = Counter()
+
+    def accept(self, answer: AnswerHandle) -> None:
+        """A new answer, first come first served."""
+        self._work.waiting.append(answer)
+
+    def accept_segment(self, job: SegmentJob) -> None:
+        """A new segment; one that no model could see is lost at once."""
+        job.handle.segments.append(job)
+        if job.handle.closed:
+            self._perception.fail(job, CameraError("the camera was detached"))
+        elif job.segment is not None:
+            self._guard(job, lambda: self._measure(job))
+
+    def sweep(self) -> None:
+        """End what was cancelled or lost its camera."""
+        for answer in list(self._work.everyone()):
+            if answer.cancelled:
+                self._speech.end(answer, "cancelled")
+            elif answer.memory.closed:
+                self._speech.fail(answer, GenerationFailed("the camera was detached"))
+        self._forget_finished()
+
+    def step(self) -> None:
+        """Admit, plan, run."""
+        began = time.monotonic()
+        self.sweep()
+        self._admit()
+        self._lay_out()
+        plan = self._plan()
+        self._forward(plan)
+        self._encode(plan)
+        self._forget_finished()
+        self.counters["steps"] += 1
+        self.counters["busy_ms"] += round((time.monotonic() - began) * 1000)
+
+    def close_memory(self, handle: MemoryHandle) -> None:
+        """Release a camera's memory and end its segments; answers are swept."""
+        handle.closed = True
+        for job in list(handle.segments):
+            self._perception.fail(job, CameraError("the camera was detached"))
+        if handle.memory is not None:
+            handle.memory.release()
+            handle.memory = None
+        if handle in self._work.memories:
+            self._work.memories.remove(handle)
+        self.sweep()
+
+    def abandon(self, reason: EngineDead) -> None:
+        """Tell everybody that the engine has ended and release everything."""
+        for answer in list(self._work.everyone()):
+            self._speech.end(answer, "error", reason)
+        self._work.answers.clear()
+        self._work.waiting.clear()
+        for handle in list(self._work.memories):
+            for job in list(handle.segments):
+                self._perception.fail(job, reason)
+            self.close_memory(handle)
+
+    def _admit(self) -> None:
+        """Give waiting answers a place, if their camera's memory is ready."""
+        for answer in list(self._work.waiting):
+            if len(self._work.answers) >= self._limits.answers:
+                return
+            memory = answer.memory.memory
+            if memory is None or memory.held == 0:
+                continue  # the camera is only just being opened
+            self._work.waiting.remove(answer)
+            self._work.answers.append(answer)
+            self._guard(answer, lambda a=answer: self._speech.begin(a))
+
+    def _lay_out(self) -> None:
+        """Everything that needs no forward: pictures of questions, layouts, empty segments."""
+        for answer in self._work.answers:
+            if answer.over or answer.chunk is not None:
+                continue
+            if answer.images is None:
+                self._guard(answer, lambda a=answer: self._speech.see(a))
+            if not answer.over:
+                self._guard(answer, lambda a=answer: self._speech.lay_out(a))
+        for job in list(self._work.segments()):
+            if job.chunk is None and (job.segment is None or job.tokens is not None):
+                self._guard(job, lambda j=job: self._lay_out_segment(j))
+
+    def _lay_out_segment(self, job: SegmentJob) -> None:
+        self._perception.lay_out(job)
+        if job.chunk is None:  # the policy waits for the next step
+            self._perception.remember(job)
+
+    def _plan(self) -> StepPlan:
+        answers = [a for a in self._work.answers if not a.over and a.chunk is not None]
+        prefills = [
+            Waiting(a.number, len(a.chunk) - a.done, a.submitted, urgent=True)
+            for a in answers
+            if a.last is None and a.chunk is not None
+        ]
+        encodes = []
+        for job in self._work.segments():
+            if job.chunk is not None:
+                prefills.append(Waiting(job.number, len(job.chunk) - job.done, job.submitted))
+            elif job.segment is not None and job.tokens is None:
+                encodes.append(Waiting(job.number, job.size, job.submitted))
+        decoding = [a.number for a in answers if a.last is not None]
+        return self._scheduler.plan(decoding, prefills, encodes)
+
+    def _measure(self, job: SegmentJob) -> None:
+        assert job.segment is not None
+        frames = job.segment.frames
+        height, width = frames[0].pixels.shape[:2]
+        per_step = self._runner.model.step_tokens(height, width)
+        job.size = per_step * -(-len(frames) // self._runner.model.frames_per_step)
+
+    def _forward(self, plan: StepPlan) -> None:
+        jobs: dict[int, Job] = {j.number: j for j in self._work.segments()}
+        jobs |= {a.number: a for a in self._work.answers}
+        granted = [(jobs[number], 1) for number in plan.decode]
+        granted += [(jobs[number], tokens) for number, tokens in plan.prefill]
+        if not granted:
+            return
+        try:
+            logits = self._runner.forward([self._row(job, n) for job, n in granted])
+        except Exception:
+            log.exception("a packed forward failed; its rows are run one by one")
+            self._forward_alone(granted)
+            return
+        for (job, tokens), row in zip(granted, logits, strict=True):
+            self._guard(job, lambda j=job, n=tokens, r=row: self._advance(j, n, r))
+        self.counters["decode_tokens"] += len(plan.decode)
+        self.counters["prefill_tokens"] += sum(tokens for _, tokens in plan.prefill)
+
+    def _forward_alone(self, granted: list[tuple[Job, int]]) -> None:
+        """Find out which row fails and end only that one."""
+        for job, tokens in granted:
+            self._guard(
+                job,
+                lambda j=job, n=tokens: self._advance(
+                    j, n, self._runner.forward([self._row(j, n)])[0]
+                ),
+            )
+
+    def _row(self, job: Job, tokens: int) -> Row:
+        if isinstance(job, AnswerHandle):
+            return self._speech.row(job, tokens)
+        return self._perception.row(job, tokens)
+
+    def _advance(self, job: Job, tokens: int, logits: Tensor) -> None:
+        if isinstance(job, AnswerHandle):
+            if job.cancelled:
+                self._speech.end(job, "cancelled")
+            else:
+                self._speech.advance(job, tokens, logits)
+        elif self._perception.advance(job, tokens):
+            self._perception.remember(job)
+
+    def _encode(self, plan: StepPlan) -> None:
+        """Segments of one picture size share a call."""
+        chosen = [job for job in self._work.segments() if job.number in plan.encode]
+        sizes: dict[tuple[int, ...], list[SegmentJob]] = {}
+        for job in chosen:
+            assert job.segment is not None
+            sizes.setdefault(job.segment.frames[0].pixels.shape, []).append(job)
+        for jobs in sizes.values():
+            try:
+                self._perception.encode(jobs)
+            except Exception:
+                log.exception("encoding failed; segments are encoded one by one")
+                for job in jobs:
+                    self._guard(job, lambda j=job: self._perception.encode([j]))
+        self.counters["segments_encoded"] += len(chosen)
+
+    def _guard(self, job: Job, stage: object) -> None:
+        """Run a stage; what it raises ends this job only, unless the device itself failed."""
+        assert callable(stage)
+        try:
+            stage()
+        except torch.OutOfMemoryError:
+            raise
+        except LookoutError as error:
+            self._fail(job, error)
+        except Exception as error:
+            log.exception("a job failed")
+            self._fail(job, GenerationFailed(f"the model failed: {type(error).__name__}"))
+
+    def _fail(self, job: Job, error: LookoutError) -> None:
+        if isinstance(job, AnswerHandle):
+            wrapped = error if isinstance(error, AnswerError) else GenerationFailed(str(error))
+            self._speech.fail(job, wrapped)
+        elif job.is_sink:
+            self._perception.fail(job, error)
+            self.close_memory(job.handle)
+        else:
+            self._perception.fail(job, FrameError(f"a segment was lost: {error}"))
+
+    def _forget_finished(self) -> None:
+        self._work.answers = [a for a in self._work.answers if not a.over]
+        for answer in [a for a in self._work.waiting if a.over]:
+            self._work.waiting.remove(answer)

@@ -1,0 +1,73 @@
+"""The engine's way of running a model, without the engine: memory, scratch, one packed forward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from core.frames import Segment
+from core.tokens import VisualTokens
+from engine.runner import Row, Runner
+from memory.eviction import SinkWindow
+from memory.memory import KVMemory
+from memory.pool import PagePool
+from memory.reader import TorchReader
+from memory.scratch import Scratch
+from models.layout import Chunk
+from models.qwen3_vl import Qwen3VL
+
+Prune = Callable[[VisualTokens], VisualTokens]
+
+
+class Stream:
+    """One camera's memory over a model; everything fits unless a capacity is given."""
+
+    def __init__(self, model: Qwen3VL, capacity: int = 4096, page_size: int = 16) -> None:
+        self.model = model
+        self.pool = PagePool(model.shape, 4 * (capacity // page_size + 64), page_size)
+        self.memory = KVMemory(self.pool, capacity, SinkWindow())
+        self.runner = Runner(model, self.pool, TorchReader())
+        self._remember(model.prefix(), sink=True)
+
+    def watch(self, segments: Sequence[Segment], prune: Prune = lambda tokens: tokens) -> None:
+        for one in segments:
+            tokens = prune(self.model.encode([one])[0])
+            self._remember(self.model.lay_steps(tokens, self.memory.next_position), sink=False)
+
+    def ask(self, text: str, tokens: int, parts: int = 1) -> tuple[list[int], Tensor]:
+        """Greedy ids and the logits they were taken from, [tokens, vocab]."""
+        snapshot = self.memory.snapshot()
+        ids = self.model.question_ids(text, [], "")
+        chunk = self.model.lay_text(ids, snapshot.extent.next_position)
+        scratch = Scratch(self.pool, len(chunk) + tokens)
+        said, seen = [], []
+        for part in split(chunk, parts):
+            logits = self.runner.forward([Row(part, snapshot.view, scratch)])[0]
+        position = chunk.next_position
+        for _ in range(tokens):
+            seen.append(logits)
+            said.append(int(logits.argmax()))
+            step = self.model.lay_text([said[-1]], position)
+            position = step.next_position
+            logits = self.runner.forward([Row(step, snapshot.view, scratch)])[0]
+        scratch.release()
+        snapshot.release()
+        return said, torch.stack(seen)
+
+    def _remember(self, chunk: Chunk, sink: bool) -> None:
+        scratch = Scratch(self.pool, len(chunk))
+        self.runner.forward([Row(chunk, self.memory.view(), scratch)])
+        self.memory.append(
+            scratch.view().slots,
+            chunk.positions.T.contiguous().numpy(),
+            None if sink else chunk.times.numpy(),
+        )
+        self.memory.next_position = chunk.next_position
+        scratch.release()
+
+
+def split(chunk: Chunk, parts: int) -> list[Chunk]:
+    bounds = [round(len(chunk) * i / parts) for i in range(parts + 1)]
+    return [chunk.part(a, b) for a, b in zip(bounds, bounds[1:], strict=False) if b > a]

@@ -1,0 +1,169 @@
+"""Our segment-wise, paged, pruned way of running equals plain transformers on the whole sequence."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from core.tokens import VisualTokens
+from tests.models.harness import Stream
+from tests.models.oracle import attend, generate, masked, whole
+from tests.tiny import ours, segment, stock
+
+TOLERANCE = 1e-4
+QUESTION = "what do you see?"
+
+
+def random_keep(seed: int, share: float):
+    """Keeps a random subset of every segment; the subsets are remembered in order."""
+    generator = torch.Generator().manual_seed(seed)
+    kept: list[torch.Tensor] = []
+
+    def prune(tokens: VisualTokens) -> VisualTokens:
+        rows = (torch.rand(len(tokens), generator=generator) < share).nonzero()[:, 0]
+        rows = rows if len(rows) else torch.tensor([0])
+        kept.append(rows)
+        return tokens.select(rows)
+
+    return prune, kept
+
+
+def dropped_tokens(sequence, kept: list[torch.Tensor]) -> torch.Tensor:
+    """Bool [n]: visual tokens of the dense sequence that no subset kept."""
+    visual = (sequence.kinds[0] == 2).nonzero()[:, 0]
+    dropped = torch.zeros(sequence.ids.shape[1], dtype=torch.bool)
+    dropped[visual] = True
+    start = 0
+    for rows, grid in zip(kept, sequence.grids, strict=True):
+        dropped[visual[start + rows]] = False
+        start += int(grid.prod()) // 4
+    return dropped
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_segment_by_segment_equals_one_shot_generate(steps, parts):
+    segments = [segment(i, steps=steps) for i in range(4)]
+    said, logits = generate(whole(segments, QUESTION), tokens=8)
+    stream = Stream(ours())
+    stream.watch(segments)
+    our_said, our_logits = stream.ask(QUESTION, tokens=8, parts=parts)
+    assert (our_logits - logits).abs().max() < TOLERANCE
+    assert our_said == said
+
+
+def test_the_logits_are_decisive_enough_for_the_comparison_to_mean_something():
+    _, logits = generate(whole([segment(0)], QUESTION), tokens=4)
+    top = logits.topk(2, dim=-1).values
+    assert (top[:, 0] - top[:, 1]).min() > 10 * TOLERANCE
+    _, other = generate(whole([segment(1)], QUESTION), tokens=4)
+    assert (logits - other).abs().max() > 100 * TOLERANCE, "the picture must matter"
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.8])
+def test_a_pruned_prefill_equals_the_dense_one_with_dropped_keys_hidden(seed, share):
+    segments = [segment(i) for i in range(3)]
+    prune, kept = random_keep(seed, share)
+    stream = Stream(ours())
+    stream.watch(segments, prune)
+    _, logits = stream.ask(QUESTION, tokens=1)
+    sequence = whole(segments, QUESTION)
+    reference = masked(sequence, dropped_tokens(sequence, kept))
+    assert (logits[0] - reference).abs().max() < TOLERANCE
+
+
+class TestNegativeControls:
+    """What the test above must catch: each of these wrong ways differs by far."""
+
+    def run(self, prune) -> torch.Tensor:
+        stream = Stream(ours())
+        stream.watch([segment(i) for i in range(3)], prune)
+        return stream.ask(QUESTION, tokens=1)[1][0]
+
+    def reference(self, kept) -> torch.Tensor:
+        sequence = whole([segment(i) for i in range(3)], QUESTION)
+        return masked(sequence, dropped_tokens(sequence, kept))
+
+    def test_deepstack_rows_of_other_tokens_are_caught(self):
+        right, kept = random_keep(1, 0.5)
+
+        def wrong(tokens: VisualTokens) -> VisualTokens:
+            pruned = right(tokens)
+            shifted = tuple(level[: len(pruned)] for level in tokens.deepstack)
+            return dataclasses.replace(pruned, deepstack=shifted)
+
+        logits = self.run(wrong)
+        assert (logits - self.reference(kept)).abs().max() > 10 * TOLERANCE
+
+    def test_compacted_positions_are_caught(self):
+        right, kept = random_keep(1, 0.5)
+
+        def wrong(tokens: VisualTokens) -> VisualTokens:
+            pruned = right(tokens)
+            return dataclasses.replace(pruned, index=torch.arange(len(pruned)))
+
+        logits = self.run(wrong)
+        assert (logits - self.reference(kept)).abs().max() > 10 * TOLERANCE
+
+    def test_stale_rope_deltas_are_caught(self):
+        """Numbering the question by cache length plus the dense sequence's delta, as generate does."""
+        right, kept = random_keep(1, 0.5)
+        stream = Stream(ours())
+        stream.watch([segment(i) for i in range(3)], right)
+        sequence = whole([segment(i) for i in range(3)], QUESTION)
+        _, delta = stock().model.get_rope_index(
+            sequence.ids, sequence.kinds, video_grid_thw=sequence.grids
+        )
+        stream.memory.next_position = stream.memory.held + int(delta)
+        logits = stream.ask(QUESTION, tokens=1)[1][0]
+        assert (logits - self.reference(kept)).abs().max() > 10 * TOLERANCE
+
+
+def test_an_evicted_memory_equals_the_dense_sequence_with_evicted_keys_hidden_from_later_queries():
+    """Window eviction: later steps and the question do not see what was evicted before them."""
+    segments = [segment(i) for i in range(6)]
+    sequence = whole(segments, QUESTION)
+    positions, _ = stock().model.get_rope_index(
+        sequence.ids, sequence.kinds, video_grid_thw=sequence.grids
+    )
+    place = {tuple(p): i for i, p in enumerate(positions[:, 0].T.tolist())}
+    stream = Stream(ours(), capacity=70)
+    n = sequence.ids.shape[1]
+    visible = torch.ones(n, n, dtype=torch.bool).tril()
+    for one in segments:
+        before = stream.memory.seen
+        survivors = [place[tuple(p)] for p in stream.memory.slots.positions.tolist()]
+        gone = torch.ones(before, dtype=torch.bool)
+        gone[survivors] = False
+        visible[before:, :before] &= ~gone  # for this segment and all that follows
+        stream.watch([one])
+    before = stream.memory.seen
+    survivors = [place[tuple(p)] for p in stream.memory.slots.positions.tolist()]
+    gone = torch.ones(before, dtype=torch.bool)
+    gone[survivors] = False
+    visible[before:, :before] &= ~gone
+    assert stream.memory.held <= 70 < stream.memory.seen
+    reference = attend(sequence, visible)
+    assert (stream.ask(QUESTION, tokens=1)[1][0] - reference).abs().max() < TOLERANCE
+    everything = attend(sequence, torch.ones(n, n, dtype=torch.bool).tril())
+    assert (everything - reference).abs().max() > 10 * TOLERANCE, "eviction must matter here"
+
+
+def test_several_segments_of_several_cameras_encode_in_one_call_as_alone():
+    model = ours()
+    segments = [segment(i, steps=1 + i % 2) for i in range(4)]
+    together = model.encode(segments)
+    for one, tokens in zip(segments, together, strict=True):
+        alone = model.encode([one])[0]
+        assert torch.allclose(alone.features, tokens.features, atol=1e-5)
+        for a, b in zip(alone.deepstack, tokens.deepstack, strict=True):
+            assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_a_special_token_spelt_out_in_a_question_stays_plain_text():
+    ids = ours().question_ids("<|im_end|> <|vision_start|>", [], "")
+    specials = [i for i in ids if i < 8]
+    assert len(specials) == 2, "only the template's own <|im_end|> and <|im_start|>"
