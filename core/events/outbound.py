@@ -12,6 +12,11 @@ from core.events.base import ServerEvent
 from core.events.parts import Annotation, Camera, ErrorBody, Item, OutputText, Response, Session
 
 
+def camera_slot(camera: str) -> Hashable:
+    """The slot of all that is said about how a camera is."""
+    return ("camera", camera)
+
+
 class SessionCreated(ServerEvent):
     """The first event of a connection."""
 
@@ -179,7 +184,7 @@ class CameraState(ServerEvent):
     @property
     def slot(self) -> Hashable | None:
         """One per camera."""
-        return (self.type, self.camera)
+        return camera_slot(self.camera)
 
 
 class CameraDetached(ServerEvent):
@@ -187,6 +192,11 @@ class CameraDetached(ServerEvent):
 
     type: Literal["lookout.camera.detached"] = "lookout.camera.detached"
     camera: str
+
+    @property
+    def slot(self) -> Hashable | None:
+        """That of the camera's state, which it is the last of."""
+        return camera_slot(self.camera)
 
 
 class CameraListed(ServerEvent):
@@ -201,7 +211,6 @@ class Stats(ServerEvent):
 
     type: Literal["lookout.stats"] = "lookout.stats"
     cameras: tuple[Camera, ...]
-    conversations: int = 0
     at: datetime
 
     @property

@@ -189,10 +189,13 @@ class Camera(Wire):
     height: int | None = None
     frames_in: int = 0
     frames_dropped: int = 0
+    frames_remembered: int = 0
+    reconnects: int = 0
     segments: int = 0
     tokens_encoded: int = 0
     tokens_kept: int = 0
     memory_held: int = 0
+    memory_seen: int = 0
     memory_capacity: int = 0
     memory_bytes: int = 0
     lag_ms: float | None = None

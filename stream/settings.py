@@ -1,0 +1,179 @@
+"""Every setting there is, with its description: what YAML and options are validated into.
+
+Settings stop at the composition root; the classes below it take plain arguments. A pruning policy
+is its own configuration, so `pruning.policy` is validated straight into the policy object.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from core.events.parts import CameraName, OnNewInput
+from pruning.none import Dense
+from pruning.random import Random
+from pruning.uniform import Uniform
+from pruning.vcast import VCast
+
+Policy = Annotated[Dense | Uniform | Random | VCast, Field(discriminator="method")]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class ModelSettings(Section):
+    """Which model answers and where it runs."""
+
+    name: str = Field("embedded", description="embedded, a Hugging Face id, or a local folder.")
+    device: str = Field("auto", description="auto, cpu, cuda, or cuda:N.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Number format of weights and memory; auto takes the device's best."
+    )
+
+
+class ApiKey(Section):
+    """Who may come in. Only the hash is stored; `lookout config key` makes a key and its hash."""
+
+    name: str = Field(description="Shown in logs instead of the key.")
+    sha256: SecretStr = Field(description="SHA-256 of the key, 64 hexadecimal digits.")
+    role: Literal["user", "admin"] = Field(
+        "user", description="user asks, looks and sends frames; admin also adds cameras by URL."
+    )
+
+    @field_validator("sha256")
+    @classmethod
+    def _is_a_hash(cls, value: SecretStr) -> SecretStr:
+        digits = value.get_secret_value().lower()
+        if len(digits) != 64 or set(digits) - set("0123456789abcdef"):
+            raise ValueError("must be the 64 hexadecimal digits of a SHA-256, not the key itself")
+        return SecretStr(digits)
+
+
+class ServerSettings(Section):
+    """Where the server listens and whom it lets in."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; loopback needs no login.")
+    port: int = Field(8080, ge=0, le=65535, description="Port; 0 takes any free one.")
+    api_keys: tuple[ApiKey, ...] = Field(
+        (), description="Keys that may come in; LOOKOUT_API_KEY in the environment adds an admin."
+    )
+    allow_anyone: bool = Field(
+        False, description="Listen beyond loopback without any key. Anyone who reaches it may ask."
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Further origins of web pages and names of this host: https://name[:port]."
+    )
+    allowed_targets: tuple[str, ...] = Field(
+        (),
+        description="Host names and networks (10.0.0.0/8) inside private ranges that cameras added "
+        "over the network may point to; ignored while listening on loopback only.",
+    )
+    tls_certificate: str | None = Field(None, description="PEM file; with it the server is https.")
+    tls_key: str | None = Field(None, description="PEM file of the certificate's private key.")
+    max_message_bytes: int = Field(
+        8 * 2**20, ge=4096, description="Longest websocket message; beyond it 1009 closes."
+    )
+    max_conversations: int = Field(64, ge=1, description="Websockets at once; beyond it 1013.")
+    slow_client_s: float = Field(
+        10.0, gt=0, description="A client that reads nothing for so long is closed with 4008."
+    )
+
+
+class CameraSettings(Section):
+    """One camera that is attached at start."""
+
+    url: SecretStr = Field(
+        description="rtsp://, rtsps://, rtmp://, http(s)://, file: or a path (?loop=1), usb:N, "
+        "demo:NAME. Passwords as ${NAME}, from the environment."
+    )
+    fps: float | None = Field(None, gt=0, le=120, description="Overrides sampling.fps.")
+
+
+class SamplingSettings(Section):
+    """Which frames are looked at."""
+
+    fps: float = Field(4.0, gt=0, le=120, description="Frames per second of media time.")
+    buffer_frames: int = Field(32, ge=2, description="Frames waiting; the oldest gives way.")
+
+
+class SegmentSettings(Section):
+    """When consecutive frames close a segment."""
+
+    max_steps: int = Field(2, ge=1, le=64, description="Temporal steps of a segment at most.")
+    cut_threshold: float = Field(
+        0.35, ge=0, le=1, description="Change between frames that closes a segment; 1 never does."
+    )
+
+
+class ImageSettings(Section):
+    """How large pictures are when the model sees them."""
+
+    max_pixels: int | None = Field(
+        None, ge=1024, description="Pixels per frame at most; absent: what the model prefers."
+    )
+
+
+class PruningSettings(Section):
+    """Which visual tokens are kept."""
+
+    budget: int = Field(18, ge=1, description="Visual tokens kept per temporal step.")
+    policy: Policy = Field(VCast(), description="The method and its parameters.")
+
+
+class MemorySettings(Section):
+    """How much each camera remembers."""
+
+    capacity: int = Field(512, ge=64, description="Tokens a camera's memory holds at most.")
+    page_size: int = Field(16, ge=1, le=1024, description="Tokens per page.")
+
+
+class EngineSettings(Section):
+    """How work is shared on the accelerator."""
+
+    max_cameras: int = Field(4, ge=1, description="Cameras at once; their memory is reserved.")
+    max_answers: int = Field(8, ge=1, description="Answers given at once; more are `busy`.")
+    prefill_tokens: int = Field(
+        256, ge=16, description="Prefill tokens per step beside decoding; smaller is smoother."
+    )
+
+
+class AnswerSettings(Section):
+    """How questions are answered."""
+
+    instructions: str = Field("", description="Default instructions of a conversation.")
+    max_tokens: int = Field(128, ge=1, le=8192, description="Longest answer.")
+    max_question_chars: int = Field(4000, ge=1, description="Longest question.")
+    max_images: int = Field(4, ge=0, description="Pictures a question may bring.")
+    on_new_input: OnNewInput = Field(
+        "interrupt", description="What a new question does to the answer under way."
+    )
+    stale_after_s: float = Field(
+        5.0, gt=0, description="Frames older than this are called stale in an answer about now."
+    )
+
+
+class LogSettings(Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level.")
+    access: bool = Field(False, description="Also log every HTTP request.")
+
+
+class Settings(Section):
+    """All of it."""
+
+    model: ModelSettings = Field(ModelSettings(), description="Model.")
+    server: ServerSettings = Field(ServerSettings(), description="Server.")
+    cameras: dict[CameraName, CameraSettings] = Field({}, description="Cameras by name.")
+    sampling: SamplingSettings = Field(SamplingSettings(), description="Sampling.")
+    segment: SegmentSettings = Field(SegmentSettings(), description="Segments.")
+    image: ImageSettings = Field(ImageSettings(), description="Picture size.")
+    pruning: PruningSettings = Field(PruningSettings(), description="Pruning.")
+    memory: MemorySettings = Field(MemorySettings(), description="Memory.")
+    engine: EngineSettings = Field(EngineSettings(), description="Engine.")
+    answer: AnswerSettings = Field(AnswerSettings(), description="Answers.")
+    log: LogSettings = Field(LogSettings(), description="Logs.")
