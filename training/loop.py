@@ -103,6 +103,19 @@ class Trainer:
         self.step, self.spent = saved["step"], saved["spent"]
         return True
 
+    def clear(self) -> None:
+        """Forget the log of an earlier run."""
+        self._log.unlink(missing_ok=True)
+
+    def facts(self) -> dict[str, Any]:
+        """What the phase has cost and where it stands."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        return {
+            "steps": self.step,
+            "minutes": round(self.spent / 60, 2),
+            "last": json.loads(lines[-1]) if lines else {},
+        }
+
     @property
     def done(self) -> bool:
         """Whether the phase has used up its time."""

@@ -1,0 +1,119 @@
+"""`lookout train embedded`: the embedded default from random weights to a checkpoint folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: others share the cores
+
+import torch
+from torch import nn
+from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
+
+from core.errors import ConfigError
+from training.architecture import embedded_config, new_model
+from training.checkpoint import save_checkpoint
+from training.clips import Recipe
+from training.eye import EyePhase
+from training.layout import Tongue
+from training.loop import Budget, Trainer
+from training.report import draw_curves
+from training.settings import DEFAULT, ClipSettings, PhaseSettings, Settings, load
+from training.streams import StreamPhase
+from training.vocabulary import SPECIAL, new_tokenizer
+
+DESCRIPTION: Final = "the embedded default model, from scratch, on rendered scenes"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Train as the command line says; 0 when done, 2 for a wrong call or configuration."""
+    options = _parser().parse_args(argv)
+    try:
+        settings = load(options.config)
+    except ConfigError as error:
+        print(f"lookout train embedded: {error}")
+        return 2
+    if options.minutes is not None:
+        settings = settings.lasting(options.minutes)
+    if options.dry_run:
+        settings = settings.tiny()
+    train(settings, options.out, resume=options.resume)
+    return 0
+
+
+def train(settings: Settings, out: Path, resume: bool = False) -> dict[str, Any]:
+    """Run all phases.
+
+    Args:
+        settings: how.
+        out: gets the states and logs of the phases, `model/` after each, and `training.json`.
+        resume: take up what is in `out`; else it is trained anew.
+
+    Returns:
+        the facts of the run, as written to `training.json`.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    tokenizer = new_tokenizer()
+    special = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIAL}
+    model = new_model(embedded_config(special), settings.seed)
+    facts: dict[str, Any] = {
+        "seed": settings.seed,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {torch.__version__}",
+        "settings": settings.model_dump(),
+        "phases": {},
+    }
+    for number, (phase, budget) in enumerate(_phases(settings, model, tokenizer)):
+        trainer = Trainer(phase, budget, out, settings.seed + 1000 * number, settings.workers)
+        if not (resume and trainer.resume()):
+            trainer.clear()
+        trainer.run()
+        facts["phases"][phase.name] = trainer.facts()
+        save_checkpoint(model, tokenizer, out / "model")
+    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
+    draw_curves(out, [phase for phase in facts["phases"]])
+    return facts
+
+
+def _phases(
+    settings: Settings, model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast
+) -> list[tuple[nn.Module, Budget]]:
+    tongue = Tongue(tokenizer)
+
+    def stream(name: str, chosen: ClipSettings) -> tuple[nn.Module, Budget]:
+        recipe = Recipe(chosen.steps, chosen.questions, chosen.clips, chosen.tasks)
+        return StreamPhase(name, model, tongue, recipe, chosen.eye), _budget(chosen)
+
+    return [
+        (EyePhase(model, settings.eye.batch), _budget(settings.eye)),
+        stream("questions", settings.questions),
+        stream("streams", settings.streams),
+    ]
+
+
+def _budget(phase: PhaseSettings) -> Budget:
+    return Budget(phase.minutes, phase.rate, most_steps=phase.most_steps)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("lookout train embedded", description=DESCRIPTION)
+    parser.add_argument("--config", type=Path, default=DEFAULT, help="YAML file")
+    parser.add_argument("--out", type=Path, default=Path("runs/embedded"), help="folder")
+    parser.add_argument("--resume", action="store_true", help="take up what is in the folder")
+    parser.add_argument("--minutes", type=float, help="of all phases together")
+    parser.add_argument("--dry-run", action="store_true", help="two steps of every phase")
+    return parser
+
+
+if __name__ == "__main__":
+    import sys
+
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,113 @@
+"""The configuration of `lookout train embedded`, validated on load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from core.errors import ConfigError
+from worlds.wording import TASKS
+
+DEFAULT: Final = Path(__file__).parent.parent / "configs" / "train-embedded.yaml"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PhaseSettings(_Strict):
+    """What every phase has."""
+
+    minutes: float = Field(gt=0)
+    rate: float = Field(gt=0)  # peak learning rate
+    most_steps: int | None = Field(default=None, ge=1)
+
+
+class EyeSettings(PhaseSettings):
+    """The eye's phase."""
+
+    batch: int = Field(ge=1)  # temporal steps
+
+
+class ClipSettings(PhaseSettings):
+    """A phase of questions about clips."""
+
+    eye: float = Field(ge=0, le=1)  # learning rate factor of the vision tower
+    clips: int = Field(ge=1)
+    questions: int = Field(ge=1)  # per clip
+    steps: tuple[int, int]  # temporal steps, least and most
+    tasks: dict[str, float]  # weights
+
+    @field_validator("steps")
+    @classmethod
+    def _rising(cls, steps: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= steps[0] <= steps[1]:
+            raise ValueError(f"{steps} is not a range of temporal steps")
+        return steps
+
+    @field_validator("tasks")
+    @classmethod
+    def _known(cls, tasks: dict[str, float]) -> dict[str, float]:
+        if unknown := set(tasks) - set(TASKS):
+            raise ValueError(f"unknown tasks {sorted(unknown)}; there are {', '.join(TASKS)}")
+        if not tasks or min(tasks.values()) <= 0:
+            raise ValueError("weights of tasks must be positive")
+        return tasks
+
+
+class Settings(_Strict):
+    """The whole training."""
+
+    seed: int = Field(ge=0)
+    threads: int = Field(ge=1)
+    workers: int = Field(default=1, ge=0)
+    eye: EyeSettings
+    questions: ClipSettings
+    streams: ClipSettings
+
+    def lasting(self, minutes: float) -> Settings:
+        """The same phases in the same proportions, `minutes` in all."""
+        phases = (self.eye, self.questions, self.streams)
+        share = minutes / sum(phase.minutes for phase in phases)
+        names = ("eye", "questions", "streams")
+        return self.model_copy(
+            update={
+                name: phase.model_copy(update={"minutes": phase.minutes * share})
+                for name, phase in zip(names, phases, strict=True)
+            }
+        )
+
+    def tiny(self) -> Settings:
+        """Two steps of a few clips in every phase: does it run, not does it learn."""
+        few: dict[str, Any] = {"most_steps": 2}
+        clips = few | {"clips": 2, "questions": 2}
+        return self.model_copy(
+            update={
+                "workers": 0,
+                "threads": 1,
+                "eye": self.eye.model_copy(update=few | {"batch": 4}),
+                "questions": self.questions.model_copy(update=clips),
+                "streams": self.streams.model_copy(update=clips | {"steps": (2, 3)}),
+            }
+        )
+
+
+def load(file: Path = DEFAULT) -> Settings:
+    """Read settings.
+
+    Raises:
+        ConfigError: if the file cannot be read or does not say what it must; names file and key.
+    """
+    try:
+        return Settings.model_validate(yaml.safe_load(file.read_text()))
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file}: not YAML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{file}: {key}: {first['msg']}") from None

@@ -1,0 +1,151 @@
+"""Phases two and three: answers to questions about pictures, then about streams.
+
+The loss is the cross-entropy of the answers alone. While the eye is still, its outputs carry no
+gradient. Throw-away heads on middle layers ask, of every visual token, whether what it shows came
+into view just now, and of every step's end, what appeared last: events are rare, and answers alone
+would teach them slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import Qwen3VLForConditionalGeneration
+
+from pruning.vcast import anchors
+from training.architecture import PER_STEP, SIDE
+from training.clips import Batch, ClipMaker, Recipe
+from training.eye import see
+from training.layout import SILENT, Tongue, positions
+from worlds.vocabulary import COLOURS, SHAPES
+
+_FRESH_LAYER: Final = 3  # decoder layers passed when the heads look
+_NEWEST_LAYER: Final = 4
+_HEAD_WEIGHT: Final = 0.3
+
+
+class StreamPhase(nn.Module):
+    """A phase of questions about clips.
+
+    Args:
+        name: of the phase.
+        model: learns.
+        tongue: the tokenizer.
+        recipe: what clips look like.
+        eye: learning rate factor of the vision tower; 0 keeps it as it is.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Qwen3VLForConditionalGeneration,
+        tongue: Tongue,
+        recipe: Recipe,
+        eye: float,
+    ) -> None:
+        super().__init__()
+        self.name, self.model, self.tongue, self.eye = name, model, tongue, eye
+        self._maker = ClipMaker(tongue, recipe)
+        self._judges_events = recipe.steps[1] > 1
+        width = model.config.text_config.hidden_size
+        self.fresh = nn.Linear(width, 2)
+        self.newest = nn.Linear(width, len(COLOURS) + len(SHAPES) + 2)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameters by learning rate factor."""
+        language = [*self.model.model.language_model.parameters()]
+        heads = [*self.fresh.parameters(), *self.newest.parameters()]
+        groups = [{"params": language + (heads if self._judges_events else [])}]
+        if self.eye:
+            groups.append({"params": [*self.model.model.visual.parameters()], "factor": self.eye})
+        return groups
+
+    def data(self, seed: int) -> Iterator[Batch]:
+        """Batches without end, from `seed`."""
+        rng = np.random.default_rng([seed, 2 if self._judges_events else 3])
+        while True:
+            yield self._maker.batch(rng)
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """The loss of one batch, and how many answers were right word for word."""
+        rows = batch.rows
+        with nullcontext() if self.eye else torch.no_grad():
+            features, taps = see(self.model, batch.frames)
+        keep = kept(features, batch)
+        where = keep.nonzero()[:, 1]
+        visual = rows.ids == self.tongue.visual
+        embeds = self.model.model.language_model.embed_tokens(rows.ids)
+        embeds = embeds.masked_scatter(visual[..., None], features[keep].to(embeds.dtype))
+        out = self.model.model.language_model(
+            inputs_embeds=embeds,
+            position_ids=positions(rows, visual, where // SIDE, where % SIDE),
+            attention_mask=rows.mask,
+            visual_pos_masks=visual,
+            deepstack_visual_embeds=[tap[keep] for tap in taps],
+            use_cache=False,
+            output_hidden_states=self._judges_events,
+        )
+        loss, measures = self._answers(out.last_hidden_state, rows.target)
+        if self._judges_events:
+            extra, more = self._events(out.hidden_states, batch, visual, keep)
+            loss, measures = loss + _HEAD_WEIGHT * extra, measures | more
+        return loss, measures
+
+    def _answers(self, hidden: Tensor, target: Tensor) -> tuple[Tensor, dict[str, float]]:
+        spoken = target != SILENT
+        logits = self.model.lm_head(hidden[spoken]).float()
+        wanted = target[spoken]
+        right = (logits.argmax(1) == wanted).float()
+        loss = F.cross_entropy(logits, wanted)
+        whole = _all_right(spoken, right)
+        return loss, {"tokens": float(right.mean()), "answers": whole}
+
+    def _events(
+        self, states: tuple[Tensor, ...], batch: Batch, visual: Tensor, keep: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        fresh = self.fresh(states[_FRESH_LAYER][visual]).float()
+        truth = batch.fresh[keep]
+        first = F.cross_entropy(fresh, truth, torch.tensor([0.3, 1.0]), ignore_index=SILENT)
+        ends = batch.rows.ends[..., None].expand(-1, -1, states[0].shape[-1])
+        newest = self.newest(states[_NEWEST_LAYER].gather(1, ends)).float().flatten(0, 1)
+        colour, shape = newest.split([len(COLOURS) + 1, len(SHAPES) + 1], dim=1)
+        known = batch.newest.flatten(0, 1)
+        second = F.cross_entropy(colour, known[:, 0], ignore_index=SILENT)
+        second = second + F.cross_entropy(shape, known[:, 1], ignore_index=SILENT)
+        new = truth == 1
+        sure = known[:, 0] > 0
+        return torch.nan_to_num(first) + torch.nan_to_num(second), {
+            "fresh": float((fresh[new].argmax(1) == 1).float().mean()),
+            "newest": float((colour[sure].argmax(1) == known[sure, 0]).float().mean()),
+        }
+
+
+def kept(features: Tensor, batch: Batch) -> Tensor:
+    """Which visual tokens stay, bool [b * steps, 36]: by V-CAST's score, or by chance.
+
+    Args:
+        features: [b * steps, 36, d].
+        batch: how many of each step, and by which of the two.
+    """
+    rough = features.detach().float()
+    scores = anchors(rough, F.normalize(rough.mean(1), dim=-1))  # [steps, 36]
+    steps = len(scores) // len(batch.chosen)
+    by_score = batch.chosen.repeat_interleave(steps)[:, None]
+    scores = torch.where(by_score, scores, torch.rand(len(scores), PER_STEP))
+    rank = scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    return rank < batch.counts[:, None]
+
+
+def _all_right(spoken: Tensor, right: Tensor) -> float:
+    """The share of answers with every token right; an answer is a run of spoken positions."""
+    begins = spoken.clone()
+    begins[:, 1:] &= ~spoken[:, :-1]
+    number = begins.flatten().cumsum(0)[spoken.flatten()] - 1
+    wrong = torch.zeros(int(number[-1]) + 1).index_add_(0, number, 1 - right)
+    return float((wrong == 0).float().mean())
