@@ -1,0 +1,44 @@
+"""A test that leaves a task or a thread behind fails, whatever else it showed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+# Pools that belong to the event loop and end with it, and watchers of child processes.
+POOLS = ("asyncio_", "AnyIO worker", "waitpid-", "asyncio-waitpid")
+PATIENCE_S = 5.0
+
+
+@pytest.fixture(autouse=True)
+def no_thread_outlives_its_test() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + PATIENCE_S
+    while leaked := [
+        thread
+        for thread in threading.enumerate()
+        if thread not in before and not thread.name.startswith(POOLS)
+    ]:
+        assert time.monotonic() < deadline, f"threads left behind: {leaked}"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+async def no_task_outlives_its_test() -> AsyncIterator[None]:
+    yield
+    deadline = time.monotonic() + PATIENCE_S
+    while leaked := asyncio.all_tasks() - {asyncio.current_task()}:
+        assert time.monotonic() < deadline, f"tasks left behind: {leaked}"
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def no_leaks_in_coroutines(request: pytest.FixtureRequest) -> None:
+    if inspect.iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("no_task_outlives_its_test")
