@@ -1,24 +1,24 @@
 """Every error Lookout raises, named for what dies.
 
-    LookoutError
-    |-- ConfigError              nothing starts; names file, key and what is allowed
-    |-- FrameError               this frame is lost, and counted
-    |-- AnswerError              this answer ends; the conversation lives
-    |   |-- QuestionTooLong
-    |   |-- Busy                 retryable
-    |   |-- CameraBlind          retryable: nothing has been seen yet
-    |   `-- GenerationFailed
-    |-- CameraError              this camera is not to be had; the others go on
-    |   |-- CameraNotFound
-    |   |-- CameraExists
-    |   |-- CapacityExceeded     no memory left to give it
-    |   `-- SourceUnavailable    retried for ever; carries a reason
-    |-- ConversationError        this conversation closes
-    |   |-- ProtocolViolation
-    |   `-- ClientTooSlow
-    `-- EngineError              the process ends
-        |-- ModelLoadFailed
-        `-- EngineDead
+LookoutError
+|-- ConfigError              nothing starts; names file, key and what is allowed
+|-- FrameError               this frame is lost, and counted
+|-- AnswerError              this answer ends; the conversation lives
+|   |-- QuestionTooLong
+|   |-- Busy                 retryable
+|   |-- CameraBlind          retryable: nothing has been seen yet
+|   `-- GenerationFailed
+|-- CameraError              this camera is not to be had; the others go on
+|   |-- CameraNotFound
+|   |-- CameraExists
+|   |-- CapacityExceeded     no memory left to give it
+|   `-- SourceUnavailable    retried for ever; carries a reason
+|-- ConversationError        this conversation closes
+|   |-- ProtocolViolation
+|   `-- ClientTooSlow
+`-- EngineError              the process ends
+    |-- ModelLoadFailed
+    `-- EngineDead
 """
 
 from __future__ import annotations
@@ -132,6 +132,49 @@ class ClientTooSlow(ConversationError):
     """The client does not read what it asked for."""
 
     code = "slow_consumer"
+
+
+class RequestRefused(LookoutError):
+    """One request of a client is not carried out."""
+
+    code = "request_refused"
+
+
+class Unauthorized(RequestRefused):
+    """Nobody may come in with this."""
+
+    code = "unauthorized"
+
+
+class TokenExpired(Unauthorized):
+    """The token was good once."""
+
+    retryable = True
+    code = "token_expired"
+
+
+class Forbidden(RequestRefused):
+    """Known, but not allowed to do this."""
+
+    code = "forbidden"
+
+
+class InvalidRequest(RequestRefused):
+    """The request is understood, and what it holds is not acceptable."""
+
+    code = "invalid_request"
+
+
+class NoQuestion(RequestRefused):
+    """There is nothing to answer."""
+
+    code = "no_question"
+
+
+class Unsupported(RequestRefused):
+    """Part of the protocol that this server does not offer."""
+
+    code = "unsupported"
 
 
 class EngineError(LookoutError):

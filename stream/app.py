@@ -18,11 +18,13 @@ from core.errors import (
     CameraExists,
     CameraNotFound,
     CapacityExceeded,
+    Forbidden,
     LookoutError,
     SourceUnavailable,
+    Unauthorized,
 )
 from core.events import ErrorBody, ModelInfo
-from stream.auth import Doorman, Forbidden, Unauthorized
+from stream.auth import Doorman
 from stream.desk import Desk
 from stream.hub import Hub
 from stream.metrics import Metrics

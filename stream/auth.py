@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Literal
 
-from core.errors import ConfigError, LookoutError
+from core.errors import ConfigError, Forbidden, TokenExpired, Unauthorized
 
 Role = Literal["user", "admin"]
 
@@ -25,25 +25,6 @@ SUBPROTOCOL = "realtime"
 TOKEN_SUBPROTOCOLS = ("lookout.token.", "openai-insecure-api-key.")
 MIN_KEY_CHARS = 20  # what is shorter could be guessed, and hashing it would not help
 _LOOPBACK = ("127.", "::1", "localhost")
-
-
-class Unauthorized(LookoutError):
-    """Nobody may come in with this."""
-
-    code = "unauthorized"
-
-
-class TokenExpired(Unauthorized):
-    """The token was good once; `retryable` with a new one."""
-
-    retryable = True
-    code = "token_expired"
-
-
-class Forbidden(LookoutError):
-    """Known, but not allowed to do this."""
-
-    code = "forbidden"
 
 
 @dataclass(frozen=True, slots=True)

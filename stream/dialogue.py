@@ -5,21 +5,9 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from core.errors import LookoutError, QuestionTooLong
+from core.errors import InvalidRequest, NoQuestion, QuestionTooLong
 from core.events import InputImage, Item
 from stream.answer import Turn
-
-
-class InvalidItem(LookoutError):
-    """A message or a reference to one is not acceptable."""
-
-    code = "invalid_item"
-
-
-class NoQuestion(LookoutError):
-    """There is nothing to answer."""
-
-    code = "no_question"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +48,7 @@ class Dialogue:
 
         Raises:
             QuestionTooLong: if its text is.
-            InvalidItem: if it is empty, brings too many pictures, or its id is taken.
+            InvalidRequest: if it is empty, brings too many pictures, or its id is taken.
         """
         images = sum(isinstance(part, InputImage) for part in item.content)
         if len(item.text) > self._max_chars:
@@ -69,11 +57,11 @@ class Dialogue:
                 "shorten it"
             )
         if images > self._max_images:
-            raise InvalidItem(f"{images} pictures, at most {self._max_images} are allowed")
+            raise InvalidRequest(f"{images} pictures, at most {self._max_images} are allowed")
         if not item.text.strip() and not images:
-            raise InvalidItem("the message is empty; give it an input_text")
+            raise InvalidRequest("the message is empty; give it an input_text")
         if item.id and any(known.id == item.id for known in self._items):
-            raise InvalidItem(f"an item {item.id} is there already; leave out its id")
+            raise InvalidRequest(f"an item {item.id} is there already; leave out its id")
         return item if item.id else item.model_copy(update={"id": new_item_id()})
 
     def add(self, item: Item, after: str | None = None) -> tuple[str | None, list[str]]:
@@ -83,7 +71,7 @@ class Dialogue:
             The id of the item before it, and the ids that had to go.
 
         Raises:
-            InvalidItem: if `after` is not there.
+            InvalidRequest: if `after` is not there.
         """
         place = len(self._items) if after is None else self._place(after) + 1
         self._items.insert(place, item)
@@ -102,7 +90,7 @@ class Dialogue:
         """Forget an item.
 
         Raises:
-            InvalidItem: if it is not there.
+            InvalidRequest: if it is not there.
         """
         del self._items[self._place(item_id)]
         self._asked.discard(item_id)
@@ -139,7 +127,7 @@ class Dialogue:
         for place, item in enumerate(self._items):
             if item.id == item_id:
                 return place
-        raise InvalidItem(f"no item {item_id} in this conversation")
+        raise InvalidRequest(f"no item {item_id} in this conversation")
 
 
 def asked(

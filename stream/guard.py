@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stream.auth import Doorman, Unauthorized
+from core.errors import Unauthorized
+from stream.auth import Doorman
 
 # Readable by anybody: the page holds no secrets, and a balancer has no key.
 OPEN_PATHS = ("/healthz", "/readyz", "/api/login")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from core.errors import CameraNotFound
+from core.errors import CameraNotFound, NoQuestion, Unsupported
 from core.events import (
     AnyClientEvent,
     CameraAttach,
@@ -38,12 +38,12 @@ from core.events import (
 from stream import pictures, wire
 from stream.auth import Identity
 from stream.desk import Desk
-from stream.dialogue import Asked, Dialogue, NoQuestion, asked
+from stream.dialogue import Asked, Dialogue, asked
 from stream.inlet import Inlet
 from stream.replies import Order, Replies
 from stream.rules import Rules
 from stream.seam import CameraSeam, CamerasSeam
-from stream.session import Unsupported, check_evidence, checked_instructions, patched, token_limit
+from stream.session import check_evidence, checked_instructions, patched, token_limit
 from stream.ticker import Ticker
 
 Handler = Callable[[Any], Awaitable[None]]

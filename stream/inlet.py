@@ -14,10 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from core.errors import CameraNotFound, FrameError, LookoutError
+from core.errors import CameraNotFound, Forbidden, FrameError, LookoutError
 from core.events import Error, ImageDropped, ServerEvent
 from stream import pictures
-from stream.auth import Forbidden
 from stream.seam import CameraSeam, CamerasSeam
 from stream.sources.push import PushSource
 from stream.wire import error_body

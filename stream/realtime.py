@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.websockets import WebSocket
 
+from core.errors import TokenExpired
 from core.events import Error
-from stream.auth import COOKIE, SUBPROTOCOL, Doorman, Identity, TokenExpired, session_cookie
+from stream.auth import COOKIE, SUBPROTOCOL, Doorman, Identity, session_cookie
 from stream.hub import Hub
 from stream.wire import error_body
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from core.errors import LookoutError
+from core.errors import InvalidRequest, Unsupported
 from core.events import ModelInfo, Session, SessionLookout, SessionPatch
 from stream.rules import Rules
-
-
-class Unsupported(LookoutError):
-    """Part of the protocol that this server does not offer."""
-
-    code = "unsupported"
 
 
 def new_session(rules: Rules, model: ModelInfo) -> Session:
@@ -31,7 +25,8 @@ def patched(session: Session, patch: SessionPatch, rules: Rules) -> Session:
     """The session after a client's update.
 
     Raises:
-        Unsupported: for evidence that cannot be given and for too long instructions.
+        Unsupported: for evidence that cannot be given.
+        InvalidRequest: for too long instructions.
     """
     changes: dict[str, Any] = {}
     if patch.instructions is not None:
@@ -54,10 +49,10 @@ def checked_instructions(text: str, rules: Rules) -> str:
     """The instructions, if they are not too long.
 
     Raises:
-        Unsupported: if they are.
+        InvalidRequest: if they are.
     """
     if len(text) > rules.max_question_chars:
-        raise Unsupported(
+        raise InvalidRequest(
             f"instructions have {len(text)} characters, at most {rules.max_question_chars}"
         )
     return text

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from stream.auth import Forbidden
+from core.errors import Forbidden
 
 NETWORK_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "http", "https"})
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

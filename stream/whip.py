@@ -16,7 +16,7 @@ from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Path, Request, Response
 
-from core.errors import CameraNotFound, CapacityExceeded, LookoutError
+from core.errors import CameraNotFound, CapacityExceeded, InvalidRequest
 from core.events import CAMERA_NAME
 from stream.desk import Desk
 from stream.seam import CamerasSeam
@@ -54,12 +54,6 @@ class WhipSession:
 
     camera: str
     receiver: Receiver
-
-
-class OfferError(LookoutError):
-    """The request is no offer."""
-
-    code = "invalid_offer"
 
 
 class WhipSessions:
@@ -182,13 +176,13 @@ def whip_routes(sessions: WhipSessions) -> APIRouter:
 async def _offer(request: Request) -> str:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/sdp":
-        raise OfferError(f"send the offer as application/sdp, not {kind or 'without a type'}")
+        raise InvalidRequest(f"send the offer as application/sdp, not {kind or 'without a type'}")
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_OFFER_BYTES:
-            raise OfferError(f"the offer is longer than {MAX_OFFER_BYTES} bytes")
+            raise InvalidRequest(f"the offer is longer than {MAX_OFFER_BYTES} bytes")
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:
-        raise OfferError("the offer is not UTF-8 text") from None
+        raise InvalidRequest("the offer is not UTF-8 text") from None
