@@ -1,22 +1,24 @@
 """Which frames of a stream are taken, decided by media time alone.
 
-A grid of 1/fps seconds is laid from the first frame on and one frame is taken of each cell, so
-that variable frame rates, bursts and lost frames never skew time.
+A grid of 1/fps seconds is laid from the first frame on, and of each cell the frame nearest to its
+beginning is taken, so that variable frame rates, bursts and lost frames never skew time.
 """
 
 from __future__ import annotations
 
 import math
 
-# The first frame lies a little under half a cell deep in its cell. At equal rates a frame may then
-# come almost half a period early or late and still has its own cell, and the common ratios (1/2,
-# 1/3, 2/5) do not fall on a border where rounding would decide.
-_SHIFT = 0.45
 _RESTART_S = 1.0  # steps back by less are disorder; by more, a new clock
+_SMOOTHING = 0.1
+# A little under half, so that where two frames are equally near rounding does not decide.
+_NEAREST = 0.45
 
 
 class Sampler:
     """Takes at most `fps` frames per second of media time.
+
+    A frame may come early by almost half a frame period of the stream and still belongs to the
+    next cell: jitter does not cost frames, also where both rates are equal.
 
     Args:
         fps: frames per second wanted, positive. A stream that has fewer is taken whole.
@@ -30,7 +32,8 @@ class Sampler:
             raise ValueError(f"fps must be a positive number, not {fps}")
         self.fps = fps
         self._origin: float | None = None
-        self._latest = -math.inf
+        self._latest = 0.0
+        self._interval = 0.0  # frame period of the stream, at most that of the grid; 0: unknown
         self._cell = 0
 
     def wants(self, pts: float) -> bool:
@@ -39,9 +42,18 @@ class Sampler:
         if self._origin is None or pts < self._latest - restart:
             self._origin, self._latest, self._cell = pts, pts, 0
             return True
-        self._latest = max(self._latest, pts)
-        cell = math.floor((pts - self._origin) * self.fps + _SHIFT)
+        self._measure(pts)
+        early = _NEAREST * self._interval * self.fps
+        cell = math.floor((pts - self._origin) * self.fps + early)
         if cell <= self._cell:
             return False
         self._cell = cell
         return True
+
+    def _measure(self, pts: float) -> None:
+        if pts <= self._latest:
+            return
+        interval = min(pts - self._latest, 1 / self.fps)
+        self._latest = pts
+        weight = _SMOOTHING if self._interval else 1.0
+        self._interval += weight * (interval - self._interval)

@@ -44,7 +44,7 @@ def test_no_cell_of_the_grid_that_has_a_frame_goes_without_one(
 @given(rates, st.integers(2, 200), st.randoms(use_true_random=False))
 def test_a_stream_at_the_wanted_rate_is_taken_whole_in_spite_of_jitter(fps, count, random) -> None:
     sampler = Sampler(fps)
-    times = [0.0] + [(i + random.uniform(-0.4, 0.4)) / fps for i in range(1, count)]
+    times = [0.0] + [(i + random.uniform(-0.15, 0.15)) / fps for i in range(1, count)]
     assert all(sampler.wants(pts) for pts in times)
 
 
@@ -59,6 +59,13 @@ def test_the_mean_rate_is_the_wanted_one_whatever_the_source_has(source: int, wa
     sampler = Sampler(wanted)
     taken = sum(sampler.wants(i / source) for i in range(source * 20))
     assert abs(taken - wanted * 20) <= 1
+
+
+@pytest.mark.parametrize(("source", "wanted"), [(25, 5), (30, 10), (20, 10), (24, 2), (60, 4)])
+def test_where_the_rates_divide_the_frames_lie_on_the_grid(source: int, wanted: int) -> None:
+    sampler = Sampler(wanted)
+    taken = [i for i in range(source * 4) if sampler.wants(100 + i / source)]
+    assert taken == list(range(0, source * 4, source // wanted))
 
 
 @given(rates)
