@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -60,11 +61,8 @@ class Ended:
     error: LookoutError | None = None
 
 
-class PerceiveListener(Protocol):
-    """Told once, on the engine's thread; must not block."""
-
-    def __call__(self, result: Perceived | LookoutError) -> None:
-        """The segment is in memory, or was lost to an error."""
+PerceiveListener = Callable[[Perceived | LookoutError], None]
+"""Told once, on the engine's thread, that a segment is in memory or lost; must not block."""
 
 
 class AnswerListener(Protocol):

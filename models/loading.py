@@ -23,13 +23,16 @@ PREPROCESSOR = "preprocessor_config.json"
 PIXELS = (64 * 32 * 32, 256 * 32 * 32)  # per picture, where a checkpoint does not say
 
 
-def load_model(name: str, *, device: str = "auto", dtype: str = "auto") -> VideoLanguageModel:
+def load_model(
+    name: str, *, device: str = "auto", dtype: str = "auto", max_pixels: int | None = None
+) -> VideoLanguageModel:
     """Load a checkpoint of the Qwen3-VL family.
 
     Args:
         name: `embedded`, a folder, or a Hugging Face id.
         device: `auto` (a GPU if there is one), or what torch takes.
         dtype: `auto` (float32 on CPU, bfloat16 on a GPU), or `float32`, `bfloat16`, `float16`.
+        max_pixels: largest picture area fed to the vision tower; None takes the checkpoint's.
 
     Raises:
         ModelLoadFailed: naming what is missing or wrong and what to do.
@@ -54,6 +57,8 @@ def load_model(name: str, *, device: str = "auto", dtype: str = "auto") -> Video
         ) from error
     model = model.to(where).eval().requires_grad_(False)
     low, high = _pixels(path)
+    if max_pixels is not None:
+        low, high = min(low, max_pixels), max_pixels
     info = ModelInfo(
         name=name,
         architecture=config.model_type,

@@ -77,6 +77,7 @@ class Answer:
         self.result: AnswerResult | None = None
         self._cancel = cancel
         self._loop = asyncio.get_running_loop()
+        self._begun = False
         self._pending = ""
         self._final: AnswerResult | None = None
         self._changed = asyncio.Event()
@@ -113,6 +114,16 @@ class Answer:
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
+    async def begun(self) -> None:
+        """Wait until the snapshot is taken that the answer reads, or the answer is over."""
+        while not self._begun and self._final is None:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def begin(self) -> None:
+        """The snapshot was taken; callable from any thread."""
+        self._call(self._start)
+
     def offer(self, delta: str) -> None:
         """Append text; callable from any thread."""
         self._call(lambda: self._append(delta))
@@ -120,6 +131,10 @@ class Answer:
     def finish(self, result: AnswerResult) -> None:
         """Set the result; callable from any thread, once."""
         self._call(lambda: self._end(result))
+
+    def _start(self) -> None:
+        self._begun = True
+        self._changed.set()
 
     def _append(self, delta: str) -> None:
         self._pending += delta

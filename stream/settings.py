@@ -136,6 +136,10 @@ class EngineSettings(Section):
 
     max_cameras: int = Field(4, ge=1, description="Cameras at once; their memory is reserved.")
     max_answers: int = Field(8, ge=1, description="Answers given at once; more are `busy`.")
+    max_waiting: int = Field(16, ge=0, description="Answers that may wait for a place.")
+    prompt_tokens: int = Field(
+        2048, ge=64, description="Tokens of a question with its history and pictures at most."
+    )
     prefill_tokens: int = Field(
         256, ge=16, description="Prefill tokens per step beside decoding; smaller is smoother."
     )

@@ -1,0 +1,91 @@
+"""The composition root: settings become a model, an engine and cameras; nobody else reads them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from engine.engine import Engine
+from engine.limits import Limits
+from engine.scheduler import Scheduler
+from memory.eviction import SinkWindow
+from models.loading import load_model
+from models.vlm import VideoLanguageModel
+from stream.camera import Watching
+from stream.cameras import Cameras
+from stream.settings import Settings
+from stream.sources import open_source
+from stream.sources.pace import Pace, RealtimePace
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What a server or a replay is made of."""
+
+    model: VideoLanguageModel
+    engine: Engine
+    cameras: Cameras
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIterator[House]:
+    """Load the model, start the engine, attach the configured cameras; undo it all on leaving.
+
+    Args:
+        settings: validated.
+        pace: how files and rendered scenes are played; real time unless said otherwise.
+
+    Raises:
+        ModelLoadFailed: if the model cannot be loaded.
+        ConfigError: if a camera's address cannot be understood.
+        CapacityExceeded: if there are more cameras than places.
+    """
+    play = pace or RealtimePace()
+    model = await asyncio.to_thread(
+        load_model,
+        settings.model.name,
+        device=settings.model.device,
+        dtype=settings.model.dtype,
+        max_pixels=settings.image.max_pixels,
+    )
+    with engine_for(model, settings) as engine:
+        async with Cameras(engine, watching(settings)) as cameras:
+            for name, camera in settings.cameras.items():
+                url = camera.url.get_secret_value()
+                source = partial(open_source, url, pace=play)
+                source()  # contacts nothing; a wrong address fails before anything runs
+                await cameras.attach(name, source, url=url, fps=camera.fps)
+            yield House(model, engine, cameras)
+
+
+def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
+    """The engine that the settings describe; not yet running."""
+    limits = Limits(
+        cameras=settings.engine.max_cameras,
+        answers=settings.engine.max_answers,
+        waiting=settings.engine.max_waiting,
+        capacity=settings.memory.capacity,
+        prompt_tokens=settings.engine.prompt_tokens,
+        answer_tokens=settings.answer.max_tokens,
+        segment_steps=settings.segment.max_steps,
+        page_size=settings.memory.page_size,
+    )
+    return Engine(model, limits, Scheduler(prefill_tokens=settings.engine.prefill_tokens))
+
+
+def watching(settings: Settings) -> Watching:
+    """How the settings want cameras to be watched."""
+    return Watching(
+        fps=settings.sampling.fps,
+        buffer_frames=settings.sampling.buffer_frames,
+        max_steps=settings.segment.max_steps,
+        cut_threshold=settings.segment.cut_threshold,
+        policy=settings.pruning.policy,
+        budget=settings.pruning.budget,
+        eviction=SinkWindow(),
+        max_question_chars=settings.answer.max_question_chars,
+        stale_after_s=settings.answer.stale_after_s,
+    )

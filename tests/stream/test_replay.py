@@ -1,0 +1,105 @@
+"""A source through the whole pipeline without a server, on a tiny random checkpoint folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import ModelLoadFailed, SourceUnavailable
+from models.loading import load_model
+from stream.compose import open_house
+from stream.replay import Replay
+from stream.settings import Settings
+from stream.sources import MaxPace, open_source
+from tests.tiny import save
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return save(tmp_path_factory.mktemp("model"))
+
+
+def settings(folder: Path, **sections) -> Settings:
+    sections.setdefault("answer", {"max_tokens": 12})
+    return Settings.model_validate(
+        {"model": {"name": str(folder)}, "image": {"max_pixels": 96 * 96}, **sections}
+    )
+
+
+async def play(chosen: Settings, url: str, questions, **kwargs):
+    async with open_house(chosen, pace=MaxPace()) as house:
+        replay = Replay(house, questions, max_tokens=12, **kwargs)
+        return await replay.run(lambda: open_source(url, pace=MaxPace()), url)
+
+
+async def test_questions_are_asked_at_their_time_and_nothing_is_lost(folder):
+    heard: dict[float, str] = {}
+
+    def start(asked_at, text):
+        heard[asked_at] = ""
+
+        def hear(delta):
+            heard[asked_at] += delta
+
+        return hear
+
+    asked, summary = await play(
+        settings(folder), "demo:shapes?seed=3", [(4.0, "where?"), (1.6, "what?")],
+        duration=6.0, on_start=start,
+    )  # fmt: skip
+    assert [one.asked_at for one in asked] == [1.6, 4.0]
+    for one in asked:
+        assert one.result.finish_reason in ("stop", "length")
+        assert one.result.text == heard[one.asked_at]
+        (evidence,) = one.result.evidence
+        assert evidence.t_end < one.asked_at, "nothing from later may be known"
+        assert one.asked_at - evidence.t_end < 0.6, "everything earlier must be known"
+    assert summary.frames_dropped == 0
+    assert summary.frames_remembered == 24  # six seconds at 4 fps
+    assert summary.tokens_kept < summary.tokens_encoded
+    assert summary.memory_held <= summary.memory_capacity
+
+
+async def test_playing_twice_gives_the_same_answers(folder):
+    runs = []
+    for _ in range(2):
+        asked, summary = await play(
+            settings(folder), "demo:shapes?seed=5", [(3.0, "what?")], duration=4.0
+        )
+        runs.append((asked[0].result.text, summary.tokens_kept))
+    assert runs[0] == runs[1]
+
+
+async def test_a_file_that_is_not_there_is_a_clear_error(folder, tmp_path):
+    with pytest.raises(SourceUnavailable, match="gone"):
+        await play(settings(folder), str(tmp_path / "gone.mp4"), [])
+
+
+async def test_a_question_after_the_end_of_a_file_is_asked_at_its_end(folder, tmp_path):
+    from tests.rtsp.media import write_counter_video
+
+    path = tmp_path / "counter.mp4"
+    write_counter_video(path, seconds=2.0, fps=10)
+    asked, summary = await play(settings(folder), str(path), [(90.0, "what?")])
+    assert asked[0].result.finish_reason in ("stop", "length")
+    assert summary.frames_remembered == 8
+
+
+def test_a_model_folder_without_a_file_is_refused_by_name(folder, tmp_path):
+    for missing in ("config.json", "tokenizer_config.json", "model.safetensors"):
+        broken = tmp_path / missing.replace(".", "-")
+        broken.mkdir()
+        for file in folder.iterdir():
+            if file.name != missing:
+                (broken / file.name).symlink_to(file)
+        with pytest.raises(ModelLoadFailed, match=missing.split(".")[-1]):
+            load_model(str(broken))
+
+
+def test_a_folder_of_another_architecture_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelLoadFailed, match="gpt2"):
+        load_model(str(tmp_path))
