@@ -11,7 +11,7 @@ import itertools
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +88,7 @@ class FakeServer:
         self.peers: dict[str, RTCPeerConnection] = {}
         self.jpegs = 0
         self._tasks = asyncio.TaskGroup()
+        self._background: list[asyncio.Task[None]] = []  # goes on until the server closes
 
     async def __aenter__(self) -> FakeServer:
         await self._tasks.__aenter__()
@@ -102,11 +103,12 @@ class FakeServer:
         )
         self._server = Server(config)
         self._tasks.create_task(self._server.serve(sockets=[listener]))
-        self._drawing = self._tasks.create_task(self._draw())
+        self._spawn(self._draw())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._drawing.cancel()
+        for task in self._background:
+            task.cancel()
         self._server.should_exit = True
         for peer in self.peers.values():
             await peer.close()
@@ -115,6 +117,9 @@ class FakeServer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._background.append(self._tasks.create_task(work))
 
     async def _draw(self) -> None:
         camera = self.cameras["demo"]
@@ -153,7 +158,7 @@ class FakeServer:
         peer = RTCPeerConnection()
         self.peers[name] = peer
         camera = self.cameras.setdefault(name, FakeCamera(name))
-        peer.on("track", lambda track: self._tasks.create_task(_drain(track, camera)))
+        peer.on("track", lambda track: self._spawn(_drain(track, camera)))
         offer = RTCSessionDescription((await request.body()).decode(), "offer")
         await peer.setRemoteDescription(offer)
         await peer.setLocalDescription(await peer.createAnswer())

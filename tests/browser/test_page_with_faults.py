@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import ALLOW_CAMERA, DENY_CAMERA, WAIT_MS, OpenPage
 from tests.browser.fake_server import FakeServer
@@ -34,6 +34,20 @@ async def counted(page: Page) -> int:
 async def ask(page: Page, question: str) -> None:
     await page.get_by_test_id("question").fill(question)
     await page.get_by_test_id("question").press("Enter")
+
+
+async def without_candidates(route: Route) -> None:
+    """Passes offer and answer on, but neither side learns where the other is."""
+    if route.request.method != "POST":
+        await route.continue_()
+        return
+    response = await route.fetch(post_data=strip_candidates(route.request.post_data or ""))
+    await route.fulfill(response=response, body=strip_candidates(await response.text()))
+
+
+def strip_candidates(sdp: str) -> str:
+    lines = sdp.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("a=candidate"))
 
 
 async def test_an_answer_arrives_word_by_word_while_frames_keep_entering(
@@ -120,13 +134,7 @@ async def test_webrtc_that_finds_no_path_falls_back_after_five_seconds(
     server: FakeServer, open_page: OpenPage
 ) -> None:
     async def deafen(context: BrowserContext) -> None:
-        await context.add_init_script(
-            """const set = RTCPeerConnection.prototype.setRemoteDescription;
-            RTCPeerConnection.prototype.setRemoteDescription = function (answer) {
-              const sdp = answer.sdp.replace(/^a=candidate.*\\r\\n/gm, "");
-              return set.call(this, { type: answer.type, sdp });
-            };"""
-        )
+        await context.route("**/whip/**", without_candidates)
 
     page = await connected(await open_page(server.url, prepare=deafen))
     await page.get_by_test_id("webcam").click()
