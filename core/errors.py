@@ -128,6 +128,13 @@ class ProtocolViolation(ConversationError):
     code = "protocol_violation"
 
 
+class ConnectionLost(ConversationError):
+    """The server cannot be reached, or is no longer there."""
+
+    retryable = True
+    code = "connection_lost"
+
+
 class ClientTooSlow(ConversationError):
     """The client does not read what it asked for."""
 
