@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 WARM_UP = 32  # steps averaged evenly before the running mean starts to forget
@@ -14,34 +12,6 @@ def split_evenly(budget: int, steps: int) -> list[int]:
     """`budget` over `steps`; the first ones get what does not divide."""
     share, rest = divmod(budget, steps)
     return [share + (step < rest) for step in range(steps)]
-
-
-def split_by_weight(budget: int, weights: Sequence[float], cap: int) -> list[int]:
-    """`budget` in proportion to `weights`: at least 1 and at most `cap` each, exact in sum.
-
-    Whole shares first, then one each by largest remainder; ties go to the earlier step.
-
-    Raises:
-        ValueError: if the budget is not within [len(weights), len(weights) * cap].
-    """
-    steps = len(weights)
-    if not steps <= budget <= steps * cap:
-        raise ValueError(f"{budget} tokens do not fit {steps} steps of 1 to {cap}")
-    counts = [1] * steps
-    while (left := budget - sum(counts)) > 0:
-        open_steps = [s for s in range(steps) if counts[s] < cap]
-        mass = sum(weights[s] for s in open_steps) or 1.0
-        shares = {s: left * weights[s] / mass for s in open_steps}
-        given = 0
-        for s in open_steps:
-            grant = min(math.floor(shares[s]), cap - counts[s])
-            counts[s] += grant
-            given += grant
-        if given == 0:
-            ranked = sorted(open_steps, key=lambda s: (-(shares[s] - math.floor(shares[s])), s))
-            for s in ranked[:left]:
-                counts[s] += 1
-    return counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -70,4 +71,4 @@ class Stream:
 
 def split(chunk: Chunk, parts: int) -> list[Chunk]:
     bounds = [round(len(chunk) * i / parts) for i in range(parts + 1)]
-    return [chunk.part(a, b) for a, b in zip(bounds, bounds[1:], strict=False) if b > a]
+    return [chunk.part(a, b) for a, b in pairwise(bounds) if b > a]

@@ -1,4 +1,4 @@
-"""Our segment-wise, paged, pruned way of running equals plain transformers on the whole sequence."""
+"""Our segment-wise, paged, pruned way of running equals plain transformers on the whole."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class TestNegativeControls:
         assert (logits - self.reference(kept)).abs().max() > 10 * TOLERANCE
 
     def test_stale_rope_deltas_are_caught(self):
-        """Numbering the question by cache length plus the dense sequence's delta, as generate does."""
+        """Numbering the question by cache length plus the dense delta, as generate does."""
         right, kept = random_keep(1, 0.5)
         stream = Stream(ours())
         stream.watch([segment(i) for i in range(3)], right)

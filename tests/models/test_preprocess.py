@@ -57,11 +57,11 @@ def test_an_odd_last_frame_is_repeated():
     assert (odd == even).all()
 
 
-@pytest.mark.parametrize(("frames", "size"), [(np.zeros((0, 32, 32, 3), np.uint8), (32, 32)),
-                                              (np.zeros((2, 32, 32, 3), np.uint8), (30, 32))])  # fmt: skip
-def test_what_cannot_be_cut_is_refused(frames, size):
+@pytest.mark.parametrize(("count", "size"), [(0, (32, 32)), (2, (30, 32))])
+def test_what_cannot_be_cut_is_refused(count, size):
+    frames = [np.zeros((32, 32, 3), np.uint8)] * count
     with pytest.raises(ValueError, match="frame|multiple"):
-        patchify(list(frames), size)
+        patchify(frames, size)
 
 
 def test_an_empty_picture_has_no_size():

@@ -1,0 +1,83 @@
+"""V-CAST against values worked out by hand from its specification."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from pruning.budget import Purse, split_evenly
+from pruning.vcast import VCast, anchors, curvature
+
+
+def test_dual_anchor_of_a_worked_example():
+    """Tokens (3, 0), (0, 4), (0, 0): mean (1, 4/3), unit mean (.6, .8)."""
+    features = torch.tensor([[[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]]])
+    scores = anchors(features, torch.tensor([[0.6, 0.8]]))
+    # one minus cosine .4, .2, 1 (a zero vector has cosine 0); norms 3, 4, 0 scaled .75, 1, 0
+    assert scores[0].tolist() == pytest.approx([1.15, 1.2, 1.0], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ([(0, 0), (1, 0), (2, 0)], 0.0),  # straight on
+        ([(0, 0), (1, 0), (1, 1)], 1.0),  # a right angle
+        ([(0, 0), (1, 0), (0, 0)], 2.0),  # back again
+        ([(0, 0), (0, 0), (0, 0)], 1.0),  # standing still
+    ],
+)
+def test_curvature_of_known_turns(path, expected):
+    trail = [torch.tensor(point, dtype=torch.float32) for point in path]
+    assert curvature(trail, 1, lookahead=1) == pytest.approx(expected, abs=1e-5)
+    assert curvature(trail, 2, lookahead=0) == pytest.approx(expected, abs=1e-5)
+
+
+def test_curvature_is_one_where_the_path_is_too_short_to_turn():
+    trail = [torch.tensor([0.0]), torch.tensor([1.0])]
+    assert [curvature(trail, place, 1) for place in (0, 1)] == [1.0, 1.0]
+    assert [curvature(trail, place, 0) for place in (0, 1)] == [1.0, 1.0]
+
+
+def test_noise_around_a_fixed_mean_curves_by_one_and_a_half():
+    """E[cos] of successive differences of independent noise is -1/2: the known weakness."""
+    generator = torch.Generator().manual_seed(0)
+    trail = list(torch.randn(400, 64, generator=generator))
+    values = [curvature(trail, place, 1) for place in range(1, 399)]
+    assert sum(values) / len(values) == pytest.approx(1.5, abs=0.03)
+
+
+def test_a_smooth_pan_hardly_curves_and_a_cut_does():
+    turn = [torch.tensor([math.cos(a), math.sin(a)]) for a in torch.linspace(0, 1, 20).tolist()]
+    assert max(curvature(turn, place, 1) for place in range(1, 19)) < 0.01
+    cut = [*turn[:10], torch.tensor([-1.0, 0.3]), *[torch.tensor([-1.0, 0.31])] * 2]
+    assert max(curvature(cut, place, 1) for place in (9, 10)) > 0.3
+
+
+def test_a_purse_spends_by_energy_and_pays_its_debts():
+    purse, spent = Purse(), []
+    for step in range(200):
+        count, purse = purse.spend(4.0 if step % 10 == 0 else 1.0, 10, 3.0, 40)
+        spent.append(count)
+    assert spent[150] > 2 * spent[151], "the energetic step gets more"
+    assert abs(sum(spent) - 2000) <= 40
+
+
+@pytest.mark.parametrize("spread", [1.0, 1.0001])
+def test_with_a_spread_of_one_every_step_gets_its_share(spread):
+    purse = Purse()
+    for energy in (1.0, 9.0, 0.1, 5.0):
+        count, purse = purse.spend(energy, 10, spread, 40)
+        assert count == 10
+
+
+def test_an_even_split_is_exact_and_differs_by_one_at_most():
+    assert split_evenly(11, 4) == [3, 3, 3, 2]
+    assert split_evenly(8, 4) == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("wrong", [{"lookahead": 2}, {"temperature": 0.0}, {"spread": 0.5}])
+def test_parameters_out_of_range_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        VCast(**wrong)
