@@ -155,14 +155,14 @@ class Feed:
                     self._finish(lost, source)
                     return
                 failures = 1 if self._was_healthy() else failures + 1
-                log.warning("%s: %s (attempt %d)", source.label, lost, failures)
+                log.warning("%s (attempt %d)", lost, failures)
                 await self._wait(self._backoff.delay(failures, lost.reason), lost.reason)
         finally:
             self._buffer.close(EndOfSource())
 
     async def _attempt(self, source: Source) -> SourceUnavailable | None:
         """One connection from open to close; what ended it, None for the end of a file."""
-        self._timeline.connect(live=source.live)
+        self._timeline.connect(live=source.live and not source.lossless)
         self._source, self._healthy_since = source, None
         try:
             await self._connect(source)
@@ -245,7 +245,7 @@ class Feed:
 
     def _finish(self, lost: SourceUnavailable | None, source: Source) -> None:
         if lost is not None:
-            log.warning("%s: %s", source.label, lost)
+            log.warning("%s", lost)
             self._buffer.close(lost)
         self._enter(CameraState.OFFLINE, lost.reason if lost else "ended")
 

@@ -16,7 +16,7 @@ class Broadcast:
         clip: what is played; may be exchanged at any time, and begins anew then.
         viewers: who gets it.
         jump_s: added to every time stamp.
-        keyframes: False holds all keyframes back.
+        keyframes: False holds all keyframes back; viewers then join wherever it is.
         running: cleared to freeze; the frozen time counts as media time, as with a real camera.
     """
 
@@ -45,7 +45,8 @@ class Broadcast:
                     continue
                 payloads = clip.payloads(unit)
                 for viewer in tuple(self.viewers):
-                    viewer.send(passed + unit.pts + self.jump_s, payloads, key=unit.key)
+                    elapsed = passed + unit.pts + self.jump_s
+                    viewer.send(elapsed, payloads, joins=unit.key or not self.keyframes)
             passed = max(passed + clip.duration, time.monotonic() - start)
 
     def garbage(self, count: int) -> None:

@@ -168,15 +168,15 @@ class RtpSender:
         self._packets = self._octets = 0
         self._reported = float("-inf")
 
-    def send(self, elapsed: float, payloads: list[bytes], *, key: bool) -> None:
-        """Sends one frame; nothing before the first keyframe.
+    def send(self, elapsed: float, payloads: list[bytes], *, joins: bool) -> None:
+        """Sends one frame, if the viewer has joined.
 
         Args:
             elapsed: media time in seconds.
             payloads: of the frame.
-            key: whether the frame is a keyframe.
+            joins: whether a viewer may join at this frame.
         """
-        self._started = self._started or key
+        self._started = self._started or joins
         if not self._started:
             return
         stamp = int(elapsed * CLOCK_HZ) + self._offset & 0xFFFFFFFF

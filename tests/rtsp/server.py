@@ -101,9 +101,9 @@ class RtspServer:
         broadcast, clip = self._broadcasts[mount], _clip(what)
         self._call(lambda: setattr(broadcast, "clip", clip))
 
-    def withhold_keyframes(self, mount: str, withhold: bool = True) -> None:
-        """Sends no keyframes on a mount; a client that joins has nothing to begin with."""
-        self._broadcasts[mount].keyframes = not withhold
+    def withhold_keyframes(self, mount: str) -> None:
+        """Sends no keyframes on a mount until `restart`; who joins has nothing to begin with."""
+        self._broadcasts[mount].keyframes = False
 
     def find(self, path: str) -> Broadcast | None:
         """The mount that a path belongs to."""

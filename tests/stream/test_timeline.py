@@ -36,7 +36,7 @@ def test_inside_a_connection_differences_are_kept(start: float, gaps: list[float
     assert timeline.place(pts, 7.0) == 0.0
     for gap in gaps:
         pts += gap
-        assert timeline.place(pts, 7.0) == pytest.approx(pts - start, abs=1e-6)
+        assert timeline.place(pts, 7.0 + pts - start) == pytest.approx(pts - start, abs=1e-6)
 
 
 def test_a_reconnection_goes_on_by_the_time_that_passed() -> None:
@@ -56,6 +56,26 @@ def test_a_jump_of_a_live_clock_is_bridged_by_the_time_that_passed(jump: float) 
     timeline.place(1000.0, 10.0)
     assert timeline.place(1000.0 + jump, 10.25) == pytest.approx(0.25)
     assert timeline.place(1000.5 + jump, 10.75) == pytest.approx(0.75)
+
+
+@given(st.lists(st.floats(0.0, 3.0), min_size=1, max_size=40))
+def test_bursts_at_the_beginning_do_not_add_up(bursts: list[float]) -> None:
+    timeline, now = Timeline(), 100.0
+    for burst in bursts:
+        timeline.connect(live=True)
+        for step in range(51):  # the burst at once, then two seconds in time
+            pts = step * 0.1
+            arrived = now + max(0.0, pts - burst)
+            placed = timeline.place(pts, arrived)
+        now = arrived + 5.0
+    assert arrived - 100.0 - 0.5 <= placed <= arrived - 100.0 + max(bursts) + 0.5
+
+
+def test_a_frozen_camera_whose_clock_ran_on_is_no_jump() -> None:
+    timeline = Timeline()
+    timeline.connect(live=True)
+    timeline.place(0.0, 10.0)
+    assert timeline.place(60.0, 70.5) == pytest.approx(60.0)
 
 
 def test_a_long_gap_in_a_file_is_kept() -> None:
