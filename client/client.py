@@ -180,7 +180,9 @@ class Lookout:
             )
         except (OSError, InvalidHandshake, InvalidURI) as error:
             what = str(error) or "nobody answers"
-            raise ConnectionLost(f"no Lookout at {self._url}: {what}") from None
+            raise ConnectionLost(
+                f"no Lookout at {self._url} ({what}); start one with `lookout serve`"
+            ) from None
 
     async def _write(self, message: str | bytes) -> None:
         if self._socket is None:

@@ -41,14 +41,14 @@ class Merged:
 
 def load_settings(
     sources: Sequence[str] = (),
-    overrides: Mapping[str, object] | None = None,
+    overrides: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
     """The settings that the defaults, `sources` and `overrides` make, in this order.
 
     Args:
         sources: paths of YAML files, names of files in `configs/`, or `dotted.key=value`.
-        overrides: dotted keys and values from other command line options.
+        overrides: values of other command line options, nested like the sections.
         environment: where `${NAME}` in strings is looked up.
 
     Raises:
@@ -58,8 +58,7 @@ def load_settings(
     for source in ("default", *sources):
         values, origin = _read(source)
         merged.add(values, origin)
-    for key, value in (overrides or {}).items():
-        merged.add(_nested(key, value), "command line")
+    merged.add(overrides or {}, "command line")
     try:
         return Settings.model_validate(
             _interpolated(merged.values, (), merged.origins, environment)

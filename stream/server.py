@@ -106,7 +106,7 @@ class Server:
     ) -> None:
         self._settings = settings
         doorman = Doorman(
-            settings.host, _keys(settings, environment), allow_anyone=settings.allow_anyone
+            settings.host, keys_of(settings, environment), allow_anyone=settings.allow_anyone
         )
         metrics = Metrics(lambda: views(cameras))
         desk = Desk(
@@ -183,7 +183,8 @@ class Server:
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _keys(settings: ServerSettings, environment: Mapping[str, str]) -> list[KeyRecord]:
+def keys_of(settings: ServerSettings, environment: Mapping[str, str]) -> list[KeyRecord]:
+    """All API keys: of the settings and of the environment."""
     keys = [KeyRecord(k.name, k.sha256.get_secret_value(), k.role) for k in settings.api_keys]
     own = environment_key(environment)
     return [*keys, own] if own else keys
