@@ -1,0 +1,1 @@
+"""Quality, measured through the real pipeline."""

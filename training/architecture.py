@@ -7,7 +7,10 @@ from typing import Any, Final
 import torch
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from models.attention import VISION, register
+from models.attention import VISION
+from models.attention import register as register_vision
+from training.attention import FOLDED
+from training.attention import register as register_folded
 
 PICTURE: Final = 96  # pixels per side
 PATCH: Final = 8
@@ -70,15 +73,19 @@ def embedded_config(special: dict[str, int]) -> Qwen3VLConfig:
 
 
 def new_model(config: Qwen3VLConfig, seed: int) -> Qwen3VLForConditionalGeneration:
-    """A float32 model with random weights that follow from `seed`, its vision attention batched."""
+    """A float32 model with random weights that follow from `seed`, ready to be trained."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = Qwen3VLForConditionalGeneration(config)
-    return batched_vision(model)
+    return fast(model)
 
 
-def batched_vision(model: Qwen3VLForConditionalGeneration) -> Qwen3VLForConditionalGeneration:
-    """The same model with all temporal steps of a call attended in one batch; weights untouched."""
-    register()
-    model.set_attn_implementation({"text_config": "sdpa", "vision_config": VISION})
+def fast(model: Qwen3VLForConditionalGeneration) -> Qwen3VLForConditionalGeneration:
+    """The same model with attention made for training; weights and results are untouched.
+
+    Its language model then takes masks to be added, [n, 1, m, l], and no others.
+    """
+    register_vision()
+    register_folded()
+    model.set_attn_implementation({"text_config": FOLDED, "vision_config": VISION})
     return model

@@ -26,6 +26,7 @@ _PICTURES: Final[dict[str, Any]] = {
     "do_convert_rgb": True,
     "resample": 3,
     "size": {"shortest_edge": _PIXELS, "longest_edge": _PIXELS},
+    "lookout": {"min_pixels": _PIXELS, "max_pixels": _PIXELS},  # of one picture
 }
 
 

@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.architecture import PER_STEP, SIDE
-from training.layout import SILENT, Asked, Row, Rows, Tongue, collate, lay_out
+from training.layout import (
+    SILENT,
+    Asked,
+    Memories,
+    Questions,
+    Remembered,
+    Tongue,
+    collate,
+    collate_questions,
+    remember,
+)
 from training.scenes import FRAME_GAP, cover, draw, training_world
 from worlds.questions import Question, ask, clear, last_appeared
 from worlds.vocabulary import COLOURS, SHAPES
@@ -41,7 +51,8 @@ class Batch:
     """Clips laid out, with the pictures to encode and the labels of the throw-away heads."""
 
     frames: Tensor  # uint8 [b * steps * 2, 96, 96, 3]
-    rows: Rows
+    memories: Memories
+    questions: tuple[Questions, ...]
     counts: Tensor  # int64 [b * steps], visual tokens to keep
     chosen: Tensor  # bool [b], whether tokens are kept by score rather than by chance
     fresh: Tensor  # int64 [b * steps, 36]: 1 what came into view with this step, 0 was there
@@ -70,9 +81,11 @@ class ClipMaker:
             clips = max(1, round(clips * (most + 4) / (steps + 4)))
         worlds = [training_world(rng) for _ in range(-(-clips // _CLIPS_PER_WORLD))]
         made = [self._clip(rng, worlds[n // _CLIPS_PER_WORLD], steps) for n in range(clips)]
+        rows = [one.row for one in made]
         return Batch(
             frames=torch.from_numpy(np.concatenate([one.frames for one in made])),
-            rows=collate([one.row for one in made], self.tongue.tokenizer.pad_token_id),
+            memories=collate(self.tongue, rows, [one.window for one in made]),
+            questions=collate_questions(self.tongue, rows, [one.asked for one in made]),
             counts=torch.tensor([count for one in made for count in one.counts]),
             chosen=torch.from_numpy(rng.random(clips) < 0.85),
             fresh=torch.from_numpy(np.concatenate([one.fresh for one in made])),
@@ -94,8 +107,10 @@ class ClipMaker:
         large = rng.random() < 0.3
         return _Clip(
             np.stack([draw(world, float(t), large) for t in times]),
-            lay_out(self.tongue, [max(0.0, t) for t in shown], counts, asked, window, gap),
+            remember(self.tongue, [max(0.0, t) for t in shown], counts, gap),
             counts,
+            window,
+            asked,
             _fresh(world, times),
             _newest(world, times, window),
         )
@@ -115,7 +130,7 @@ class ClipMaker:
                 turns.append(self._question(rng, world, times, step, window))
             said = tuple((q.text, q.answer) for q in turns if q is not None)
             if said:
-                asked.append(Asked(step, said))
+                asked.append(Asked(step + 1, said))
         return asked if len(asked) == self.recipe.questions else []
 
     def _question(
@@ -129,8 +144,10 @@ class ClipMaker:
 @dataclass(frozen=True, slots=True)
 class _Clip:
     frames: NDArray[np.uint8]
-    row: Row
+    row: Remembered
     counts: list[int]
+    window: int
+    asked: list[Asked]
     fresh: NDArray[np.int64]
     newest: NDArray[np.int64]
 
@@ -141,7 +158,7 @@ def _counts(rng: Generator, steps: int) -> list[int]:
     if kind < 0.15:
         return [PER_STEP] * steps
     budget = 18 if kind < 0.65 else int(rng.integers(12, PER_STEP + 1))
-    spread = 0.35 if rng.random() < 0.6 else 0.0
+    spread = 0.45 if rng.random() < 0.6 else 0.0
     counts = budget * np.exp(spread * rng.standard_normal(steps))
     return [int(c) for c in np.clip(np.round(counts), 6, PER_STEP)]
 

@@ -1,7 +1,8 @@
 """The sequence the engine feeds, laid out for training: ids, positions, and who may see what.
 
-One row holds a clip and several questions about it. Each question sees the sink, the window of
-temporal steps it is asked about, and itself: as if it were the only one.
+A clip is laid out once: the sink and its temporal steps, as memory holds them. Each question is a
+row of its own that sees the sink, the window of steps it is asked about, and itself, just as at run
+time it is asked of a snapshot of memory.
 """
 
 from __future__ import annotations
@@ -19,39 +20,7 @@ from training.architecture import SIDE
 from training.vocabulary import SINK
 
 SILENT: Final = -100  # no target here
-_PADDING: Final = -1  # group of padding
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Questions asked one after the other when temporal step `step` was the newest."""
-
-    step: int  # counted from 0
-    turns: tuple[tuple[str, str], ...]  # question and answer
-
-
-@dataclass(slots=True)
-class Row:
-    """One laid-out clip; all lists are of one length."""
-
-    ids: list[int] = field(default_factory=list)
-    base: list[int] = field(default_factory=list)  # position; of a visual token, its step's
-    group: list[int] = field(default_factory=list)  # 0 sink, 1.. steps, then questions
-    first: list[int] = field(default_factory=list)  # oldest step seen from here
-    last: list[int] = field(default_factory=list)  # newest step seen from here
-    target: list[int] = field(default_factory=list)  # the next token, where it is an answer's
-    ends: list[int] = field(default_factory=list)  # where each step's <|vision_end|> stands
-
-    def add(
-        self, ids: Sequence[int], base: Sequence[int], group: int, sees: tuple[int, int]
-    ) -> None:
-        """Append tokens of one group."""
-        self.ids += ids
-        self.base += base
-        self.group += [group] * len(ids)
-        self.first += [sees[0]] * len(ids)
-        self.last += [sees[1]] * len(ids)
-        self.target += [SILENT] * len(ids)
+_PADDING: Final = -1  # step of padding
 
 
 class Tongue:
@@ -89,103 +58,174 @@ class Tongue:
         return [*self._words(text), self.end]
 
 
-def lay_out(
-    tongue: Tongue,
-    times: Sequence[float],
-    counts: Sequence[int],
-    asked: Sequence[Asked],
-    window: int,
-    gap: int,
-) -> Row:
-    """One row.
+@dataclass(slots=True)
+class Remembered:
+    """A clip as memory holds it; the lists of tokens are of one length."""
+
+    ids: list[int] = field(default_factory=list)
+    base: list[int] = field(default_factory=list)  # position; of a visual token, its step's
+    step: list[int] = field(default_factory=list)  # 0 sink, then from 1
+    ends: list[int] = field(default_factory=list)  # where each step's <|vision_end|> stands
+    after: list[int] = field(default_factory=list)  # the first free position after each step
+
+    def add(self, ids: Sequence[int], base: Sequence[int], step: int) -> None:
+        """Append tokens of one step."""
+        self.ids += ids
+        self.base += base
+        self.step += [step] * len(ids)
+
+
+def remember(tongue: Tongue, times: Sequence[float], counts: Sequence[int], gap: int) -> Remembered:
+    """Lay out a clip.
 
     Args:
         tongue: the tokenizer.
         times: of the temporal steps, seconds.
         counts: visual tokens kept of each.
-        asked: the questions.
-        window: temporal steps that memory holds, including the newest.
         gap: positions between the sink and the first step, as if steps between were evicted.
     """
-    row = Row()
-    row.add(tongue.sink, range(len(tongue.sink)), 0, (1, 0))
+    row = Remembered()
+    row.add(tongue.sink, range(len(tongue.sink)), 0)
     p = len(tongue.sink) + gap
-    after = []
     for step, (time, count) in enumerate(zip(times, counts, strict=True), start=1):
         mark = [*tongue.time(time), tongue.vision_start]
         visual = p + len(mark)
         end = visual + SIDE
         base = [*range(p, visual), *[visual] * count, end]
-        sees = (max(1, step - window + 1), step)
-        row.add([*mark, *[tongue.visual] * count, tongue.vision_end], base, step, sees)
+        row.add([*mark, *[tongue.visual] * count, tongue.vision_end], base, step)
         row.ends.append(len(row.ids) - 1)
         p = end + 1
-        after.append(p)
-    for number, one in enumerate(asked, start=len(times) + 1):
-        _add_turns(tongue, row, one, after[one.step], number, window)
+        row.after.append(p)
     return row
 
 
-def _add_turns(tongue: Tongue, row: Row, asked: Asked, start: int, group: int, window: int) -> None:
-    newest = asked.step + 1
-    sees = (max(1, newest - window + 1), newest)
-    p = start
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Questions asked one after the other when temporal step `step` was the newest."""
+
+    step: int  # from 1
+    turns: tuple[tuple[str, str], ...]  # question and answer
+
+
+def spoken(tongue: Tongue, asked: Asked) -> tuple[list[int], list[int]]:
+    """Ids of the turns, and at each place the next id where that is an answer's, else `SILENT`."""
+    ids: list[int] = []
+    target: list[int] = []
     for turn, (question, answer) in enumerate(asked.turns):
-        ids = [*(tongue.again if turn else []), *tongue.question(question)]
+        heard = [*(tongue.again if turn else []), *tongue.question(question)]
         said = tongue.answer(answer)
-        row.add([*ids, *said], range(p, p + len(ids) + len(said)), group, sees)
-        row.target[-len(said) - 1 : -1] = said
-        p += len(ids) + len(said)
+        ids += [*heard, *said]
+        target += [SILENT] * (len(heard) - 1) + said + [SILENT]
+    return ids, target
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows padded to one length."""
+class Memories:
+    """Clips with equally many steps, padded."""
 
     ids: Tensor  # int64 [b, l]
     base: Tensor  # int64 [b, l]
-    target: Tensor  # int64 [b, l]
-    mask: Tensor  # bool [b, 1, l, l], True where row i sees column j
+    step: Tensor  # int64 [b, l]
     ends: Tensor  # int64 [b, steps]
+    window: Tensor  # int64 [b], temporal steps that memory holds
 
 
-def collate(rows: Sequence[Row], pad: int) -> Rows:
-    """Rows with equally many steps as tensors; padding sees only itself."""
-    longest = -(-max(len(row.ids) for row in rows) // 16) * 16
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Questions about clips of a batch, padded."""
 
-    def padded(lists: list[list[int]], value: int) -> Tensor:
-        return torch.tensor([x + [value] * (longest - len(x)) for x in lists])
+    ids: Tensor  # int64 [n, m]
+    position: Tensor  # int64 [n, m]
+    target: Tensor  # int64 [n, m]
+    clip: Tensor  # int64 [n], which clip each is about
+    step: Tensor  # int64 [n], the newest step
 
-    group = padded([row.group for row in rows], _PADDING)
-    first = padded([row.first for row in rows], 1)
-    last = padded([row.last for row in rows], 0)
-    return Rows(
-        ids=padded([row.ids for row in rows], pad),
-        base=padded([row.base for row in rows], 0),
-        target=padded([row.target for row in rows], SILENT),
-        mask=_mask(group, first, last)[:, None],
-        ends=torch.tensor([row.ends for row in rows]),
+
+def collate(tongue: Tongue, clips: Sequence[Remembered], windows: Sequence[int]) -> Memories:
+    """Clips as tensors."""
+    return Memories(
+        ids=_padded([clip.ids for clip in clips], tongue.tokenizer.pad_token_id),
+        base=_padded([clip.base for clip in clips], 0),
+        step=_padded([clip.step for clip in clips], _PADDING),
+        ends=torch.tensor([clip.ends for clip in clips]),
+        window=torch.tensor(windows),
     )
 
 
-def _mask(group: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    key, query = group[:, None, :], group[:, :, None]
-    in_window = (key >= first[:, :, None]) & (key <= last[:, :, None])
-    sink = (key == 0) & (query != _PADDING)
-    earlier = torch.ones(group.shape[1], group.shape[1], dtype=torch.bool).tril()
-    return (sink | in_window | (key == query)) & earlier
+def collate_questions(
+    tongue: Tongue,
+    clips: Sequence[Remembered],
+    asked: Sequence[Sequence[Asked]],
+    parts: int = 3,
+) -> tuple[Questions, ...]:
+    """What is asked about each clip, as tensors: short ones and long ones apart, to pad little."""
+    rows = [
+        (*spoken(tongue, one), clip, one.step) for clip, about in enumerate(asked) for one in about
+    ]
+    rows.sort(key=lambda row: len(row[0]))
+    size = -(-len(rows) // parts)
+    return tuple(
+        _questions(tongue, clips, rows[start : start + size]) for start in range(0, len(rows), size)
+    )
 
 
-def positions(rows: Rows, visual: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """M-RoPE positions, int64 [3, b, l].
+def _questions(
+    tongue: Tongue,
+    clips: Sequence[Remembered],
+    rows: Sequence[tuple[list[int], list[int], int, int]],
+) -> Questions:
+    ids = _padded([row[0] for row in rows], tongue.tokenizer.pad_token_id)
+    start = torch.tensor([clips[clip].after[step - 1] for _, _, clip, step in rows])
+    return Questions(
+        ids=ids,
+        position=start[:, None] + torch.arange(ids.shape[1]),
+        target=_padded([row[1] for row in rows], SILENT),
+        clip=torch.tensor([row[2] for row in rows]),
+        step=torch.tensor([row[3] for row in rows]),
+    )
+
+
+def _padded(lists: Sequence[list[int]], value: int) -> Tensor:
+    longest = max(len(one) for one in lists)
+    return torch.tensor([one + [value] * (longest - len(one)) for one in lists])
+
+
+def memory_mask(memories: Memories) -> Tensor:
+    """Who sees whom within a clip, float [b, 1, l, l]: sink, window, and what came before."""
+    step = memories.step
+    key, query = step[:, None, :], step[:, :, None]
+    recent = (key > query - memories.window[:, None, None]) & (key >= 0)
+    causal = torch.ones(step.shape[1], step.shape[1], dtype=torch.bool).tril()
+    # Padding sees the row's start like anybody, so that no row of the softmax is empty.
+    return _added(((key == 0) | recent) & causal)
+
+
+def question_mask(memories: Memories, questions: Questions) -> Tensor:
+    """What questions see, float [n, 1, m, l + m]: sink and window of their clip, and themselves."""
+    step = memories.step[questions.clip]  # [n, l]
+    newest = questions.step[:, None]
+    window = memories.window[questions.clip][:, None]
+    seen = (step == 0) | ((step > newest - window) & (step <= newest) & (step > 0))
+    n, m = questions.ids.shape
+    own = torch.ones(m, m, dtype=torch.bool).tril().expand(n, m, m)
+    return _added(torch.cat([seen[:, None, :].expand(n, m, -1), own], dim=2))
+
+
+def _added(seen: Tensor) -> Tensor:
+    """A mask to be added to scores, float [n, 1, m, l]: 0 where seen, minus infinity elsewhere."""
+    return torch.zeros(seen.shape).masked_fill_(~seen, -torch.inf)[:, None]
+
+
+def positions(memories: Memories, visual: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """M-RoPE positions of clips, int64 [3, b, l].
 
     Args:
-        rows: the layout.
+        memories: the layout.
         visual: bool [b, l], where visual tokens stand.
         row: int64 [n], merged-grid row of each visual token in order.
         column: int64 [n], its column.
     """
-    out = rows.base.expand(3, -1, -1).clone()
+    out = memories.base.expand(3, -1, -1).clone()
     out[1][visual] += row
     out[2][visual] += column
     return out

@@ -11,12 +11,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from training.architecture import PICTURE
-from worlds.catalog import MOODS
+from worlds.catalog import HELD_OUT, MOODS
 from worlds.script import Thing
 from worlds.world import World
 
 FRAME_GAP: Final = 0.25  # seconds between sampled frames
-HELD_OUT: Final = 10_000_000  # world seeds from here on are never trained on
 _LARGE: Final = 384
 
 

@@ -16,13 +16,21 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import Qwen3VLForConditionalGeneration
+from transformers import Cache, DynamicCache, Qwen3VLForConditionalGeneration
 
 from pruning.vcast import anchors
 from training.architecture import PER_STEP, SIDE
 from training.clips import Batch, ClipMaker, Recipe
 from training.eye import see
-from training.layout import SILENT, Tongue, positions
+from training.layout import (
+    SILENT,
+    Memories,
+    Questions,
+    Tongue,
+    memory_mask,
+    positions,
+    question_mask,
+)
 from worlds.vocabulary import COLOURS, SHAPES
 
 _FRESH_LAYER: Final = 3  # decoder layers passed when the heads look
@@ -74,37 +82,64 @@ class StreamPhase(nn.Module):
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The loss of one batch, and how many answers were right word for word."""
-        rows = batch.rows
         with nullcontext() if self.eye else torch.no_grad():
             features, taps = see(self.model, batch.frames)
         keep = kept(features, batch)
-        where = keep.nonzero()[:, 1]
-        visual = rows.ids == self.tongue.visual
-        embeds = self.model.model.language_model.embed_tokens(rows.ids)
-        embeds = embeds.masked_scatter(visual[..., None], features[keep].to(embeds.dtype))
-        out = self.model.model.language_model(
-            inputs_embeds=embeds,
-            position_ids=positions(rows, visual, where // SIDE, where % SIDE),
-            attention_mask=rows.mask,
-            visual_pos_masks=visual,
-            deepstack_visual_embeds=[tap[keep] for tap in taps],
-            use_cache=False,
-            output_hidden_states=self._judges_events,
-        )
-        loss, measures = self._answers(out.last_hidden_state, rows.target)
+        cache, states, visual = self._remember(batch.memories, features, taps, keep)
+        loss, measures = self._answers(batch, cache)
         if self._judges_events:
-            extra, more = self._events(out.hidden_states, batch, visual, keep)
+            extra, more = self._events(states, batch, visual, keep)
             loss, measures = loss + _HEAD_WEIGHT * extra, measures | more
         return loss, measures
 
-    def _answers(self, hidden: Tensor, target: Tensor) -> tuple[Tensor, dict[str, float]]:
-        spoken = target != SILENT
-        logits = self.model.lm_head(hidden[spoken]).float()
-        wanted = target[spoken]
-        right = (logits.argmax(1) == wanted).float()
-        loss = F.cross_entropy(logits, wanted)
-        whole = _all_right(spoken, right)
-        return loss, {"tokens": float(right.mean()), "answers": whole}
+    def _remember(
+        self, memories: Memories, features: Tensor, taps: list[Tensor], keep: Tensor
+    ) -> tuple[Cache, tuple[Tensor, ...], Tensor]:
+        """Keys and values of the clips, hidden states, and where visual tokens stand."""
+        language = self.model.model.language_model
+        where = keep.nonzero()[:, 1]
+        visual = memories.ids == self.tongue.visual
+        embeds = language.embed_tokens(memories.ids)
+        embeds = embeds.masked_scatter(visual[..., None], features[keep].to(embeds.dtype))
+        out = language(
+            inputs_embeds=embeds,
+            position_ids=positions(memories, visual, where // SIDE, where % SIDE),
+            attention_mask=memory_mask(memories),
+            visual_pos_masks=visual,
+            deepstack_visual_embeds=[tap[keep] for tap in taps],
+            past_key_values=DynamicCache(config=language.config),
+            use_cache=True,
+            output_hidden_states=self._judges_events,
+        )
+        return out.past_key_values, out.hidden_states or (), visual
+
+    def _ask(self, memories: Memories, questions: Questions, memory: Cache) -> Tensor:
+        """Last hidden states of the questions, [n, m, d], each asked of its clip's memory."""
+        language = self.model.model.language_model
+        snapshots = DynamicCache(config=language.config)
+        for number, layer in enumerate(memory.layers):
+            snapshots.update(layer.keys[questions.clip], layer.values[questions.clip], number)
+        out = language(
+            inputs_embeds=language.embed_tokens(questions.ids),
+            position_ids=questions.position.expand(3, -1, -1),
+            attention_mask=question_mask(memories, questions),
+            past_key_values=snapshots,
+            use_cache=True,
+        )
+        return out.last_hidden_state
+
+    def _answers(self, batch: Batch, memory: Cache) -> tuple[Tensor, dict[str, float]]:
+        losses, rights, wholes = [], [], []
+        for questions in batch.questions:
+            said = questions.target != SILENT
+            hidden = self._ask(batch.memories, questions, memory)
+            logits = self.model.lm_head(hidden[said]).float()
+            wanted = questions.target[said]
+            losses.append(F.cross_entropy(logits, wanted, reduction="none"))
+            rights.append((logits.argmax(1) == wanted).float())
+            wholes.append(_all_right(said, rights[-1]))
+        measures = {"tokens": torch.cat(rights), "answers": torch.cat(wholes)}
+        return torch.cat(losses).mean(), {k: float(v.mean()) for k, v in measures.items()}
 
     def _events(
         self, states: tuple[Tensor, ...], batch: Batch, visual: Tensor, keep: Tensor
@@ -112,7 +147,7 @@ class StreamPhase(nn.Module):
         fresh = self.fresh(states[_FRESH_LAYER][visual]).float()
         truth = batch.fresh[keep]
         first = F.cross_entropy(fresh, truth, torch.tensor([0.3, 1.0]), ignore_index=SILENT)
-        ends = batch.rows.ends[..., None].expand(-1, -1, states[0].shape[-1])
+        ends = batch.memories.ends[..., None].expand(-1, -1, states[0].shape[-1])
         newest = self.newest(states[_NEWEST_LAYER].gather(1, ends)).float().flatten(0, 1)
         colour, shape = newest.split([len(COLOURS) + 1, len(SHAPES) + 1], dim=1)
         known = batch.newest.flatten(0, 1)
@@ -142,10 +177,10 @@ def kept(features: Tensor, batch: Batch) -> Tensor:
     return rank < batch.counts[:, None]
 
 
-def _all_right(spoken: Tensor, right: Tensor) -> float:
-    """The share of answers with every token right; an answer is a run of spoken positions."""
-    begins = spoken.clone()
-    begins[:, 1:] &= ~spoken[:, :-1]
-    number = begins.flatten().cumsum(0)[spoken.flatten()] - 1
+def _all_right(said: Tensor, right: Tensor) -> Tensor:
+    """For each answer, a run of places in `said`, 1 if every token is right, else 0."""
+    begins = said.clone()
+    begins[:, 1:] &= ~said[:, :-1]
+    number = begins.flatten().cumsum(0)[said.flatten()] - 1
     wrong = torch.zeros(int(number[-1]) + 1).index_add_(0, number, 1 - right)
-    return float((wrong == 0).float().mean())
+    return (wrong == 0).float()

@@ -9,6 +9,7 @@ from worlds.script import Mood
 from worlds.world import World
 
 DEFAULT: Final = "shapes"
+HELD_OUT: Final = 10_000_000  # worlds with seeds from here on are never trained on
 
 MOODS: Final[dict[str, Mood]] = {
     "shapes": Mood(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from numpy.random import Generator
@@ -225,7 +226,7 @@ def _appeared(world: World, t: float, since: float, rng: Generator) -> _Made:
 def _describe(world: World, t: float, since: float, rng: Generator) -> _Made:
     seen = sorted(world.seen(t), key=lambda thing: thing.at(t)[0])
     columns = [thing.at(t)[0] for thing in seen]
-    if any(right - left < 0.06 for left, right in zip(columns, columns[1:], strict=False)):
+    if any(right - left < 0.06 for left, right in pairwise(columns)):
         return None
     return "", say_list([thing.name for thing in seen])
 
