@@ -21,10 +21,10 @@ async def no_leaks() -> AsyncIterator[None]:
     before = set(source_threads())
     yield
     deadline = time.monotonic() + 5.0
-    while leaked := set(source_threads()) - before:
-        assert time.monotonic() < deadline, f"threads left behind: {leaked}"
+    while leaked := (set(source_threads()) - before) | _other_tasks():
+        assert time.monotonic() < deadline, f"left behind: {leaked}"
         await asyncio.sleep(0.01)
-    for _ in range(3):  # callbacks that are due
-        await asyncio.sleep(0)
-    tasks = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
-    assert not tasks, f"tasks left behind: {tasks}"
+
+
+def _other_tasks() -> set[asyncio.Task[object]]:
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 
 import av
 import numpy as np
@@ -33,22 +34,31 @@ _RATE = 30.0  # WebRTC announces none; only used where a frame has no time
 class WebRtcSource(Source):
     """One received video track. Frames that nobody samples cost a queue hop and nothing else.
 
-    Its end is final: a sender that comes back brings a new track, and so a new source.
+    Its end is final: a sender that comes back brings a new track, and so a new source. Closing it
+    hangs up, because a track that is received and not drained would fill memory.
 
     Args:
         label: safe to show.
+        hang_up: ends the connection that brings the track.
         buffer_frames: sampled frames held for the feed; the oldest gives way.
         open_timeout_s: patience for the first frame.
     """
 
+    reopens = False
+
     def __init__(
-        self, label: str = "webrtc", *, buffer_frames: int = 4, open_timeout_s: float = 15.0
+        self,
+        label: str,
+        hang_up: Callable[[], Awaitable[None]],
+        *,
+        buffer_frames: int = 4,
+        open_timeout_s: float = 15.0,
     ) -> None:
         super().__init__(label, live=True)
+        self._hang_up = hang_up
         self._buffer = FrameBuffer(buffer_frames)
         self._open_timeout_s = open_timeout_s
         self._sampler: Sampler | None = None
-        self._first: asyncio.Future[SourceInfo] | None = None
         self._drain: asyncio.Task[None] | None = None
         self._info: SourceInfo | None = None
         self._arrived = asyncio.Event()
@@ -67,7 +77,7 @@ class WebRtcSource(Source):
                 await self._arrived.wait()
         except TimeoutError:
             raise SourceUnavailable(f"{self.label}: no video has arrived", "timeout") from None
-        if self._info is None:
+        if self._info is None or self._buffer.closed:
             raise SourceUnavailable(f"{self.label}: the sender has gone", "ended")
         return self._info
 
@@ -76,11 +86,12 @@ class WebRtcSource(Source):
         return (await self._buffer.get_many(1))[0]
 
     async def close(self) -> None:
-        """Stops draining; the connection belongs to the receiver."""
+        """Hangs up and stops draining."""
+        self._end()
+        await self._hang_up()
         if self._drain is not None:
             self._drain.cancel()
             await asyncio.gather(self._drain, return_exceptions=True)
-        self._end()
 
     async def _read(self, track: MediaStreamTrack) -> None:
         clock = FrameClock()
@@ -113,18 +124,25 @@ class WebRtcReceiver:
     """The receiving end of one WHIP connection.
 
     Attributes:
-        source: the frames, from `accept` on; ends when the sender goes.
+        source: the frames, from `accept` on; ends when the sender goes, and closing it is
+            closing the receiver.
 
     Args:
         label: safe to show.
         gather_timeout_s: patience with ICE gathering and with setting up.
+        first_frame_timeout_s: patience of the source's `open` for the first frame.
         close_timeout_s: patience for taking the connection down.
     """
 
     def __init__(
-        self, label: str = "webrtc", *, gather_timeout_s: float = 10.0, close_timeout_s: float = 5.0
+        self,
+        label: str = "webrtc",
+        *,
+        gather_timeout_s: float = 10.0,
+        first_frame_timeout_s: float = 15.0,
+        close_timeout_s: float = 5.0,
     ) -> None:
-        self.source = WebRtcSource(label)
+        self.source = WebRtcSource(label, self._hang_up, open_timeout_s=first_frame_timeout_s)
         self._label = label
         self._gather_timeout_s = gather_timeout_s
         self._close_timeout_s = close_timeout_s
@@ -174,6 +192,8 @@ class WebRtcReceiver:
     async def close(self) -> None:
         """Takes the connection down and ends the source; idempotent, bounded in time."""
         await self.source.close()
+
+    async def _hang_up(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._close_timeout_s):
                 await self._peer.close()
