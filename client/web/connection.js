@@ -1,34 +1,32 @@
 // The websocket: opens it, opens it again for ever with growing pauses, hands out events.
 //
-// Dispatches "status" (detail: {status: "connecting" | "open" | "waiting", retryInMs, code}) and one
-// event per server message, named by its type, with the message as detail.
+// Dispatches "status" (detail: {status: "connecting" | "open" | "waiting" | "locked", retryInMs}) and one
+// event per server message, named by its type, with the message as detail. "locked" means that the
+// server wants a login: it is not tried again until `retryNow` is called.
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
 const OPEN_WITHIN_MS = 8_000;
+const LOGIN_WANTED = [1008, 4001]; // close codes: nobody known, token expired
 
 export class Connection extends EventTarget {
   #url;
-  #protocols;
   #socket = null;
+  #greeted = false; // the server has begun the session
   #failures = 0;
   #timer = 0;
 
-  /**
-   * @param {string} url of the websocket
-   * @param {() => Promise<string[]>} protocols asked before each attempt; carries the access token
-   */
-  constructor(url, protocols = async () => []) {
+  /** @param {string} url of the websocket */
+  constructor(url) {
     super();
     this.#url = url;
-    this.#protocols = protocols;
     addEventListener("online", () => this.retryNow());
     addEventListener("pagehide", () => this.#socket?.close(1000));
     addEventListener("pageshow", (event) => event.persisted && this.retryNow());
   }
 
   get isOpen() {
-    return this.#socket?.readyState === WebSocket.OPEN;
+    return this.#greeted && this.#socket?.readyState === WebSocket.OPEN;
   }
 
   /** Bytes handed to the socket that have not left yet. */
@@ -36,28 +34,17 @@ export class Connection extends EventTarget {
     return this.#socket?.bufferedAmount ?? 0;
   }
 
-  async open() {
+  open() {
     clearTimeout(this.#timer);
     this.#status("connecting");
-    let socket;
-    try {
-      socket = new WebSocket(this.#url, await this.#protocols());
-    } catch {
-      this.#closed(0);
-      return;
-    }
+    const socket = new WebSocket(this.#url);
     this.#socket = socket;
-    socket.binaryType = "arraybuffer";
     const impatience = setTimeout(() => socket.close(), OPEN_WITHIN_MS);
-    socket.addEventListener("open", () => {
-      clearTimeout(impatience);
-      this.#failures = 0;
-      this.#status("open");
-    });
+    socket.addEventListener("open", () => clearTimeout(impatience));
     socket.addEventListener("message", (message) => this.#receive(message.data));
     socket.addEventListener("close", (event) => {
       clearTimeout(impatience);
-      if (socket === this.#socket) this.#closed(event.code);
+      this.#closed(event.code);
     });
   }
 
@@ -74,22 +61,27 @@ export class Connection extends EventTarget {
   }
 
   #receive(data) {
-    let event;
-    try {
-      event = JSON.parse(data);
-    } catch {
-      return; // the protocol has no binary messages from the server
+    const event = JSON.parse(data); // the server sends nothing but JSON objects with a type
+    if (event.type === "session.created") {
+      this.#greeted = true;
+      this.#failures = 0;
+      this.#status("open");
     }
-    if (typeof event?.type === "string") this.dispatchEvent(new CustomEvent(event.type, { detail: event }));
+    this.dispatchEvent(new CustomEvent(event.type, { detail: event }));
   }
 
   #closed(code) {
     this.#socket = null;
+    this.#greeted = false;
+    if (LOGIN_WANTED.includes(code)) {
+      this.#status("locked");
+      return;
+    }
     this.#failures += 1;
     const ceiling = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (this.#failures - 1));
     const pause = ceiling * (0.75 + Math.random() / 4); // jitter: many pages must not return as one
     this.#timer = setTimeout(() => this.open(), pause);
-    this.#status("waiting", { retryInMs: pause, code });
+    this.#status("waiting", { retryInMs: pause });
   }
 
   #status(status, more = {}) {

@@ -41,7 +41,7 @@ export class Conversation extends EventTarget {
     super();
     this.#connection = connection;
     const on = (type, handle) => connection.addEventListener(type, (event) => handle(event.detail));
-    on("status", ({ status }) => status === "waiting" && this.#lost());
+    on("status", ({ status }) => status !== "open" && this.#lost());
     on("conversation.item.added", ({ item }) => item.role === "user" && this.#accepted());
     on("response.created", ({ response }) => this.#created(response));
     on("response.output_text.delta", (event) => this.#delta(event));
@@ -109,10 +109,10 @@ export class Conversation extends EventTarget {
   #done(response) {
     const turn = this.#answering(response.id);
     if (!turn) return;
-    const details = response.status_details;
+    const { error, reason } = response.status_details ?? {};
     this.#end(turn, {
       status: response.status,
-      detail: details?.error?.message ?? null,
+      detail: error?.message ?? (reason === "turn_detected" ? "the next question came first" : null),
       timing: response.lookout?.timing ?? {},
       usage: response.usage ?? null,
     });

@@ -6,6 +6,7 @@ import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { byId, setNotice, setText } from "./dom.js";
 import { duration } from "./format.js";
+import { Login } from "./login.js";
 import { Numbers } from "./numbers.js";
 import { Picker } from "./picker.js";
 import { Stage } from "./stage.js";
@@ -27,6 +28,7 @@ const truth = new TruthPanel(byId("truth"));
 const picker = new Picker(byId("camera"), (name) => cameras.select(name));
 const composer = new Composer({ onAsk: ask, onCancel: cancelNewest });
 const suggestions = new Suggestions(byId("chips"), (question) => composer.ask(question));
+const login = new Login(() => connection.retryNow());
 let link = "connecting";
 let maxQuestion = null;
 
@@ -41,12 +43,9 @@ function cancelNewest() {
   if (newest) conversation.cancel(newest);
 }
 
-/** One name per tab: it finds its memory again after a reload, and two tabs do not collide. */
+/** A name of its own for each page, so that two of them do not collide. */
 function ownCameraName() {
-  const key = "lookout.webcam";
-  const name = sessionStorage.getItem(key) ?? `webcam-${Math.random().toString(36).slice(2, 6)}`;
-  sessionStorage.setItem(key, name);
-  return name;
+  return `webcam-${Math.random().toString(36).slice(2, 6).padEnd(4, "0")}`;
 }
 
 function draw() {
@@ -54,6 +53,7 @@ function draw() {
   const isOwn = camera?.name === webcam.name && webcam.stream !== null;
   stage.update(camera, isOwn, link);
   picker.update(cameras, webcam.name);
+  suggestions.show(camera);
   truth.show(camera?.has_truth ? camera.name : null);
   composer.update({
     canAsk: link === "open" && camera !== null,
@@ -70,6 +70,7 @@ function drawLink({ status, retryInMs }) {
     connecting: "Connecting",
     open: "Connected",
     waiting: `Server away, trying again in ${duration(retryInMs)}`,
+    locked: "Not logged in",
   }[status];
   setText(pill.querySelector("[data-part=text]"), text);
 }
@@ -92,22 +93,33 @@ function drawWebcam() {
 }
 
 connection.addEventListener("status", ({ detail }) => {
-  const returned = detail.status === "open";
-  link = detail.status === "connecting" && link === "waiting" ? "waiting" : detail.status;
+  const retrying = detail.status === "connecting" && link === "waiting";
+  link = retrying ? "waiting" : detail.status; // a retry changes nothing until it succeeds
   drawLink(detail);
-  if (returned) {
+  login.show(link === "locked");
+  if (link === "locked") setNotice(byId("problem"), null);
+  if (link === "open") {
     connection.send({ type: "lookout.camera.list" });
     connection.send({ type: "lookout.stats.subscribe", interval_ms: STATS_EVERY_MS });
-    webcam.publish(); // whatever the server knew of our webcam went with the old connection
   }
   draw();
 });
 connection.addEventListener("session.created", ({ detail: { session } }) => {
-  maxQuestion = session.lookout?.limits?.max_question_chars ?? null;
-  drawModel(session.lookout?.model ?? {});
+  maxQuestion = session.lookout.limits.max_question_chars;
+  drawModel(session.lookout.model);
 });
-connection.addEventListener("lookout.camera.listed", ({ detail }) => cameras.replaceAll(detail.cameras));
-connection.addEventListener("lookout.camera.detached", ({ detail }) => cameras.forget(detail.camera));
+connection.addEventListener("lookout.camera.listed", ({ detail }) => {
+  cameras.replaceAll(detail.cameras);
+  // Sent after connecting: a server that was restarted meanwhile has lost our webcam.
+  const isThere = detail.cameras.some(({ name }) => name === webcam.name);
+  if (webcam.transport === "webrtc" && !isThere) webcam.publish();
+});
+connection.addEventListener("lookout.camera.detached", ({ detail }) => {
+  if (detail.camera !== webcam.name) cameras.forget(detail.camera);
+  else if (webcam.transport !== "webrtc") return; // our own doing; stills bring it back by themselves
+  else if (webcam.isSending) webcam.stop("Somebody removed your webcam from the server.");
+  else webcam.publish();
+});
 connection.addEventListener("lookout.camera.state", ({ detail }) => {
   const { type, event_id, lookout, camera, ...view } = detail;
   cameras.merge({ ...view, name: camera });
@@ -119,18 +131,14 @@ connection.addEventListener("lookout.stats", ({ detail }) => {
 });
 
 cameras.addEventListener("change", draw);
-cameras.addEventListener("select", () => {
-  numbers.reset(cameras.selected);
-  const camera = cameras.current;
-  suggestions.refresh(cameras.selected, Boolean(camera?.has_truth));
-});
+cameras.addEventListener("select", () => numbers.reset(cameras.selected));
 
 conversation.addEventListener("turn", ({ detail: turn }) => {
   const isDemo = Boolean(cameras.get(turn.camera)?.has_truth);
   transcript.add(turn, isDemo ? truthFootnote(turn.camera) : null);
   turn.addEventListener("change", () => {
     draw();
-    if (!turn.isRunning) suggestions.refresh(cameras.selected, Boolean(cameras.current?.has_truth));
+    if (!turn.isRunning) suggestions.refresh();
   });
   draw();
 });

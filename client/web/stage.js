@@ -30,7 +30,7 @@ export class Stage {
   /**
    * @param {object | null} camera that is looked at
    * @param {boolean} isOwn whether it is this page's webcam, shown without a detour
-   * @param {"connecting" | "open" | "waiting"} link to the server
+   * @param {"connecting" | "open" | "waiting" | "locked"} link to the server
    */
   update(camera, isOwn, link) {
     const name = camera?.name ?? null;
@@ -39,10 +39,15 @@ export class Stage {
     this.isOwn = isOwn;
     this.link = link;
     this.camera = camera;
-    this.#preview.show(isOwn || link !== "open" ? null : name);
+    this.#preview.show(this.#canFetch() ? name : null);
     this.#picture.alt = name ? `Live picture of ${name}` : "";
     this.#cover();
     this.#label(camera, link);
+  }
+
+  /** A camera that has delivered nothing has no picture to ask for. */
+  #canFetch() {
+    return this.link === "open" && !this.isOwn && this.camera?.frames_in > 0;
   }
 
   #cover() {
@@ -54,6 +59,7 @@ export class Stage {
 
   #reasonForNothing() {
     if (this.link === "waiting") return NO_SERVER;
+    if (this.link === "locked") return "Log in to see the cameras.";
     if (this.link === "connecting") return "Connecting to the Lookout server.";
     if (!this.camera) return NOBODY;
     return `Waiting for the first picture of ${this.camera.name}.`;

@@ -9,7 +9,7 @@ const DEMO = ["How many objects are there?", "What appeared last?"];
 export class Suggestions {
   #group;
   #onPick;
-  #camera = undefined;
+  #camera = null;
 
   /**
    * @param {HTMLElement} group holds the chips
@@ -20,13 +20,21 @@ export class Suggestions {
     this.#onPick = onPick;
   }
 
-  /** Offers questions for this camera; for a demo camera, about what is in view now. */
-  async refresh(camera, isDemo) {
-    this.#camera = camera;
+  /** The camera to ask about; nothing is offered until it is known whether it is a demo camera. */
+  show(camera) {
+    const known = camera?.has_truth === undefined ? null : camera;
+    const isOther = known?.name !== this.#camera?.name || known?.has_truth !== this.#camera?.has_truth;
+    this.#camera = known;
+    if (isOther) this.refresh();
+  }
+
+  /** Offers questions anew; for a demo camera, about what is in view now. */
+  async refresh() {
+    const camera = this.#camera;
     if (camera === null) return this.#draw([]);
-    if (!isDemo) return this.#draw(ANYWHERE);
-    const truth = await fetchTruth(camera);
-    if (this.#camera === camera) this.#draw([...DEMO, ...aboutOne(truth?.objects ?? [])]);
+    if (!camera.has_truth) return this.#draw(ANYWHERE);
+    const truth = await fetchTruth(camera.name);
+    if (this.#camera?.name === camera.name) this.#draw([...DEMO, ...aboutOne(truth?.objects ?? [])]);
   }
 
   #draw(questions) {

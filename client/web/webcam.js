@@ -33,6 +33,11 @@ export class Webcam extends EventTarget {
     this.#video = video;
   }
 
+  /** Whether the way to the server is known to be whole. */
+  get isSending() {
+    return this.phase === "live" && (this.transport === "jpeg" || this.#feed.isConnected);
+  }
+
   get isOn() {
     return this.phase !== "off";
   }

@@ -9,6 +9,10 @@ export class WhipSession {
   #peer = new RTCPeerConnection();
   #resource = null;
 
+  get isConnected() {
+    return this.#peer.connectionState === "connected";
+  }
+
   /** Called once if the connection breaks after it stood. */
   onBroken = () => {};
 

@@ -1,23 +1,28 @@
-"""The page against a server of a seam: faults and situations that are hard to force otherwise."""
+"""The page against the real server with scripted cameras, for faults that are hard to force."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
+from core.errors import CameraBlind
+from stream.auth import new_key
 from tests.browser.conftest import ALLOW_CAMERA, DENY_CAMERA, WAIT_MS, OpenPage
-from tests.browser.fake_server import FakeServer
+from tests.browser.scene import scene
+from tests.fakes.house import House
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.real
 expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[FakeServer]:
-    async with FakeServer() as running:
+async def server() -> AsyncIterator[House]:
+    async with scene() as running:
         yield running
 
 
@@ -26,9 +31,17 @@ async def connected(page: Page) -> Page:
     return page
 
 
-async def counted(page: Page) -> int:
-    text = await page.get_by_test_id("frames-in").inner_text()
-    return int(text.replace(",", "")) if text[0].isdigit() else 0
+async def more_frames(page: Page, count: int) -> None:
+    """Waits until so many frames more have entered memory."""
+    shown = "+document.querySelector('[data-testid=frames-in]').textContent.replaceAll(',', '')"
+    before = await page.evaluate(shown)
+    await page.wait_for_function(f"least => {shown} >= least", arg=before + count)
+
+
+def port(server: House) -> int:
+    found = urlsplit(server.url).port
+    assert found is not None
+    return found
 
 
 async def ask(page: Page, question: str) -> None:
@@ -51,41 +64,96 @@ def strip_candidates(sdp: str) -> str:
 
 
 async def test_an_answer_arrives_word_by_word_while_frames_keep_entering(
-    server: FakeServer, open_page: OpenPage
+    server: House, open_page: OpenPage
 ) -> None:
     page = await connected(await open_page(server.url))
+    server.cameras["demo"].pause()
     await ask(page, "What do you see?")
     answer = page.get_by_test_id("answer")
-    await expect(answer).to_contain_text("A small red")
-    assert "still" not in await answer.inner_text()
-    before = await counted(page)
-    await expect(answer).to_contain_text("stands still .")
-    await page.wait_for_function(
-        "n => +document.querySelector('[data-testid=frames-in]').textContent > n", arg=before + 4
-    )
+    await expect(answer).to_have_text("A ")
+    await expect(answer).to_have_attribute("aria-busy", "true")
+    await more_frames(page, 4)
+    server.cameras["demo"].resume()
+    await expect(answer).to_have_text("A small red circle moves to the right and stops there . ")
     turn = page.get_by_test_id("turn")
     await expect(turn).to_have_attribute("data-status", "completed")
-    await expect(turn.get_by_test_id("evidence")).to_have_text("demo 0:12.0 to 0:20.5")
-    await expect(turn.get_by_test_id("facts")).to_contain_text("first token 201 ms")
+    await expect(turn.get_by_test_id("evidence")).to_have_text("demo 0:01.0 to 0:03.5")
+    await expect(turn.get_by_test_id("facts")).to_contain_text("first token 5 ms")
     await expect(page.get_by_test_id("announcer")).to_contain_text("Answer: A small red circle")
+    assert [question.text for question in server.cameras["demo"].asked] == ["What do you see?"]
 
 
-async def test_cancel_ends_the_answer_where_it_stands(
-    server: FakeServer, open_page: OpenPage
-) -> None:
+async def test_cancel_ends_the_answer_where_it_stands(server: House, open_page: OpenPage) -> None:
     page = await connected(await open_page(server.url))
+    server.cameras["demo"].pause()
     await ask(page, "Tell me everything")
-    await expect(page.get_by_test_id("answer")).to_contain_text("small")
+    await expect(page.get_by_test_id("answer")).to_contain_text("A")
     await page.get_by_test_id("cancel").click()
     turn = page.get_by_test_id("turn")
     await expect(turn).to_have_attribute("data-status", "cancelled")
     await expect(turn.get_by_test_id("ending")).to_have_text("cancelled")
     await expect(page.get_by_test_id("cancel")).to_be_hidden()
-    await expect(page.get_by_test_id("answer")).not_to_contain_text("stands")
+    await expect(page.get_by_test_id("answer")).to_have_text("A ")
+
+
+async def test_the_next_question_interrupts_and_gets_its_own_answer(
+    server: House, open_page: OpenPage
+) -> None:
+    page = await connected(await open_page(server.url))
+    server.cameras["demo"].pause()
+    await ask(page, "The first?")
+    await expect(page.get_by_test_id("answer")).to_contain_text("A")
+    await ask(page, "The second?")
+    first, second = page.get_by_test_id("turn").nth(0), page.get_by_test_id("turn").nth(1)
+    await expect(first).to_have_attribute("data-status", "cancelled")
+    await expect(first.get_by_test_id("ending")).to_contain_text("the next question came first")
+    server.cameras["demo"].resume()
+    await expect(second).to_have_attribute("data-status", "completed")
+    await expect(second.get_by_test_id("answer")).to_contain_text("stops there")
+
+
+async def test_a_camera_that_has_seen_nothing_fails_the_question_in_a_sentence(
+    server: House, open_page: OpenPage
+) -> None:
+    page = await connected(await open_page(server.url))
+    server.cameras["demo"].refuses = CameraBlind("camera demo has seen nothing yet; try again")
+    await ask(page, "What do you see?")
+    await expect(page.get_by_test_id("turn")).to_have_attribute("data-status", "failed")
+    await expect(page.get_by_test_id("ending")).to_contain_text("has seen nothing yet")
+
+
+async def test_a_refused_question_is_not_answered_with_the_one_before(
+    server: House, open_page: OpenPage
+) -> None:
+    page = await connected(await open_page(server.url))
+    await ask(page, "The first?")
+    await expect(page.get_by_test_id("turn")).to_have_attribute("data-status", "completed")
+    await page.get_by_test_id("question").evaluate("box => box.removeAttribute('maxlength')")
+    await ask(page, "long " * 4000)
+    refused = page.get_by_test_id("turn").nth(1)
+    await expect(refused).to_have_attribute("data-status", "failed")
+    await expect(refused.get_by_test_id("ending")).to_contain_text("characters")
+    assert len(server.cameras["demo"].asked) == 1
+
+
+async def test_a_camera_that_is_not_live_is_told_with_its_reason_and_the_age_of_its_frame(
+    server: House, open_page: OpenPage
+) -> None:
+    page = await connected(await open_page(server.url))
+    camera = server.cameras["demo"]
+    state = {"state": "retrying", "reason": "auth", "retry_in_ms": 4000.0, "frame_age_ms": 65_000.0}
+    server.cameras.tell(camera.change(**state))
+    notice = page.get_by_test_id("camera-notice")
+    await expect(notice).to_contain_text(
+        "demo is not live: it refuses the user name or the password"
+    )
+    await expect(page.get_by_test_id("camera-state")).to_have_text("retrying")
+    server.cameras.tell(camera.change(state="live", reason=None, retry_in_ms=None))
+    await expect(notice).to_be_hidden()
 
 
 async def test_a_demo_camera_offers_questions_and_tells_what_is_really_there(
-    server: FakeServer, open_page: OpenPage
+    server: House, open_page: OpenPage
 ) -> None:
     page = await connected(await open_page(server.url))
     await page.get_by_test_id("truth").locator("summary").click()
@@ -95,17 +163,7 @@ async def test_a_demo_camera_offers_questions_and_tells_what_is_really_there(
     await expect(page.get_by_test_id("footnote")).to_contain_text("What was really there")
 
 
-async def test_the_embedded_model_says_what_it_knows(
-    server: FakeServer, open_page: OpenPage
-) -> None:
-    page = await connected(await open_page(server.url))
-    await expect(page.get_by_test_id("model-note")).to_contain_text(
-        "knows only the coloured shapes"
-    )
-    await expect(page.get_by_test_id("model-note")).to_contain_text("--model Qwen/Qwen3-VL")
-
-
-async def test_markup_in_a_question_stays_text(server: FakeServer, open_page: OpenPage) -> None:
+async def test_markup_in_a_question_stays_text(server: House, open_page: OpenPage) -> None:
     page = await connected(await open_page(server.url))
     await ask(page, "<img src=x onerror=alert(1)>")
     await expect(page.get_by_test_id("turn")).to_contain_text("<img src=x onerror=alert(1)>")
@@ -113,7 +171,7 @@ async def test_markup_in_a_question_stays_text(server: FakeServer, open_page: Op
 
 
 async def test_a_blocked_webrtc_falls_back_to_stills_over_the_websocket(
-    server: FakeServer, open_page: OpenPage
+    server: House, open_page: OpenPage
 ) -> None:
     async def block(context: BrowserContext) -> None:
         await context.route("**/whip/**", lambda route: route.abort())
@@ -123,15 +181,14 @@ async def test_a_blocked_webrtc_falls_back_to_stills_over_the_websocket(
     await expect(page.get_by_test_id("webcam")).to_have_attribute("data-transport", "jpeg")
     await expect(page.get_by_test_id("webcam-notice")).to_contain_text("over the websocket instead")
     await expect(page.get_by_test_id("camera-state")).to_have_text("live")
-    before = await counted(page)
-    await page.wait_for_function(
-        "n => +document.querySelector('[data-testid=frames-in]').textContent > n", arg=before + 4
-    )
-    assert server.jpegs > 4
+    (name,) = [name for name in server.cameras.names() if name != "demo"]
+    await eventually(lambda: len(server.cameras[name].pushed) > 4)
+    height, width, _ = server.cameras[name].pushed[-1].shape
+    assert (width, height) == (640, 480)
 
 
 async def test_webrtc_that_finds_no_path_falls_back_after_five_seconds(
-    server: FakeServer, open_page: OpenPage
+    server: House, open_page: OpenPage
 ) -> None:
     async def deafen(context: BrowserContext) -> None:
         await context.route("**/whip/**", without_candidates)
@@ -143,7 +200,7 @@ async def test_webrtc_that_finds_no_path_falls_back_after_five_seconds(
     await expect(page.get_by_test_id("camera-state")).to_have_text("live")
 
 
-async def test_a_refused_webcam_is_explained(server: FakeServer, open_page: OpenPage) -> None:
+async def test_a_refused_webcam_is_explained(server: House, open_page: OpenPage) -> None:
     page = await connected(await open_page(server.url, flags=(DENY_CAMERA,)))
     await page.get_by_test_id("webcam").click()
     await expect(page.get_by_test_id("webcam-notice")).to_contain_text("The camera was not allowed")
@@ -151,36 +208,34 @@ async def test_a_refused_webcam_is_explained(server: FakeServer, open_page: Open
 
 
 async def test_a_page_from_an_insecure_address_says_why_it_has_no_webcam(
-    server: FakeServer, open_page: OpenPage
+    server: House, open_page: OpenPage
 ) -> None:
     name = socket.gethostname().lower()
     rule = f"--host-resolver-rules=MAP {name} 127.0.0.1"
-    url = f"http://{name}:{server.port}/"
+    url = f"http://{name}:{port(server)}"
     page = await connected(await open_page(url, flags=(ALLOW_CAMERA, rule)))
     await page.get_by_test_id("webcam").click()
     await expect(page.get_by_test_id("webcam-notice")).to_contain_text("only over https")
-    await expect(page.get_by_test_id("webcam-notice")).to_contain_text(url.rstrip("/"))
+    await expect(page.get_by_test_id("webcam-notice")).to_contain_text(url)
 
 
 async def test_a_lost_server_is_told_and_found_again(open_page: OpenPage) -> None:
-    async with FakeServer() as server:
+    async with scene() as server:
         page = await connected(await open_page(server.url, may_complain=True))
-        await ask(page, "What do you see?")
-        await expect(page.get_by_test_id("answer")).to_contain_text("A small")
     await expect(page.get_by_test_id("connection")).to_contain_text("Server away, trying again in")
-    await expect(page.get_by_test_id("turn")).to_have_attribute("data-status", "failed")
-    await expect(page.get_by_test_id("ending")).to_contain_text("connection to the server was lost")
+    await expect(page.get_by_test_id("stage-empty")).to_be_hidden()  # the last picture stays
+    await expect(page.get_by_test_id("numbers")).to_have_attribute("data-stale", "")
     await expect(page.get_by_test_id("send")).to_be_disabled()
-    async with FakeServer(port=server.port):
+    async with scene(port=port(server)):
         await connected(page)
         await expect(page.get_by_test_id("camera-state")).to_have_text("live")
         await expect(page.get_by_test_id("send")).to_be_enabled()
 
 
 async def test_without_a_camera_the_page_says_how_to_get_one(
-    server: FakeServer, open_page: OpenPage
+    server: House, open_page: OpenPage
 ) -> None:
-    server.cameras.clear()
+    await server.cameras.detach("demo")
     page = await connected(await open_page(server.url))
     await expect(page.get_by_test_id("stage-empty")).to_contain_text("No camera yet")
     await expect(page.get_by_test_id("send")).to_be_disabled()
@@ -188,7 +243,7 @@ async def test_without_a_camera_the_page_says_how_to_get_one(
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
 async def test_nothing_needs_sideways_scrolling(
-    server: FakeServer, open_page: OpenPage, width: int
+    server: House, open_page: OpenPage, width: int
 ) -> None:
     viewport = {"width": width, "height": 740}
     page = await connected(await open_page(server.url, viewport=viewport))
@@ -198,13 +253,30 @@ async def test_nothing_needs_sideways_scrolling(
     assert wide <= width
 
 
-async def test_the_keyboard_alone_is_enough(server: FakeServer, open_page: OpenPage) -> None:
+async def test_the_keyboard_alone_is_enough(server: House, open_page: OpenPage) -> None:
     page = await connected(await open_page(server.url))
-    await expect(page.get_by_test_id("camera")).to_be_enabled()
+    server.cameras["demo"].pause()
+    await expect(page.get_by_test_id("send")).to_be_enabled()
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")  # "Skip to the question"
     await page.keyboard.type("Where is the star?")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_test_id("answer")).to_contain_text("small")
+    await expect(page.get_by_test_id("answer")).to_contain_text("A")
     await page.keyboard.press("Escape")
     await expect(page.get_by_test_id("turn")).to_have_attribute("data-status", "cancelled")
+
+
+async def test_a_server_with_keys_asks_for_one_and_lets_the_page_in(open_page: OpenPage) -> None:
+    key = new_key()
+    async with scene(environment={"LOOKOUT_API_KEY": key}) as server:
+        page = await open_page(server.url, may_complain=True)
+        await expect(page.get_by_test_id("login")).to_be_visible()
+        await page.get_by_test_id("key").fill("lk_wrong_key_wrong_key")
+        await page.get_by_test_id("key").press("Enter")
+        await expect(page.get_by_test_id("login-problem")).to_contain_text("does not know this key")
+        await page.get_by_test_id("key").fill(key)
+        await page.get_by_test_id("key").press("Enter")
+        await connected(page)
+        await expect(page.get_by_test_id("login")).to_be_hidden()
+        await expect(page.get_by_test_id("picture")).to_be_visible()
+        assert key not in await page.content()
