@@ -73,7 +73,8 @@ class Feed:
         buffer_frames: frames held for `take`; when full the oldest gives way and is counted,
             except for a lossless source, which is held back.
         stall_after_s: silence until the state is `stalled`, or three keyframe intervals if longer.
-        restart_after_s: silence until the source is closed and opened anew.
+            The time between two samples comes on top, here and below.
+        restart_after_s: silence until a live source is closed and opened anew.
         backoff: waiting times between attempts.
         clock: monotonic seconds; must be the clock of `Frame.arrived`.
         on_change: called on the event loop when state or reason change; must not raise.
@@ -189,25 +190,33 @@ class Feed:
         """Moves frames from the source to the buffer until it raises or is silent too long."""
         silent_since = self._clock()
         while True:
-            stall = self._stall_limit(source)
             stalled = self._phase.state is CameraState.STALLED
-            limit = max(self._restart_after_s, stall) if stalled else stall
-            patience = limit - (self._clock() - silent_since)
+            patience = self._patience(source, stalled=stalled)
+            left = None if patience is None else patience - (self._clock() - silent_since)
             frame = None
             try:
-                async with asyncio.timeout(
-                    None if stalled and not source.reopens else max(patience, 0)
-                ):
+                async with asyncio.timeout(None if left is None else max(left, 0)):
                     frame = await source.recv()
             except TimeoutError:
                 if stalled:
                     raise SourceUnavailable(
-                        f"no frame for {self._clock() - silent_since:.1f} s", "timeout"
+                        f"{source.label}: no frame for {self._clock() - silent_since:.1f} s",
+                        "timeout",
                     ) from None
                 self._enter(CameraState.STALLED, "timeout")
             if frame is not None:
                 await self._deliver(source, frame)
                 silent_since = self._clock()
+
+    def _patience(self, source: Source, *, stalled: bool) -> float | None:
+        """Seconds of silence until the next step: `stalled`, and then reopening (None: never)."""
+        stall = max(self._stall_after_s, _GOPS * (source.stats.keyframe_interval or 0.0))
+        rarely = 1 / self._fps  # a camera that is looked at every minute is not silent in between
+        if not stalled:
+            return stall + rarely
+        if not (source.live and source.reopens):
+            return None
+        return max(self._restart_after_s, stall) + rarely
 
     async def _deliver(self, source: Source, frame: Frame) -> None:
         frame = replace(frame, pts=self._timeline.place(frame.pts, frame.arrived))
@@ -222,10 +231,6 @@ class Feed:
             self._buffer.put(frame)
         self._frames_in += 1
         self._newest = frame
-
-    def _stall_limit(self, source: Source) -> float:
-        interval = source.stats.keyframe_interval
-        return max(self._stall_after_s, _GOPS * interval if interval else 0.0)
 
     def _was_healthy(self) -> bool:
         since, newest = self._healthy_since, self._newest

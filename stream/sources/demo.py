@@ -21,14 +21,12 @@ class DemoReader(Reader):
     Args:
         world: what to draw.
         size: (height, width) in pixels.
-        start_s: world time of the first frame; pts are world time.
         pacer: holds each frame back until it is due.
     """
 
-    def __init__(self, world: World, size: tuple[int, int], start_s: float, pacer: Pacer) -> None:
+    def __init__(self, world: World, size: tuple[int, int], pacer: Pacer) -> None:
         self._world = world
         self._size = size
-        self._start_s = start_s
         self._pacer = pacer
 
     def open(self) -> SourceInfo:
@@ -38,10 +36,10 @@ class DemoReader(Reader):
     def frames(
         self, sampler: Sampler, stats: SourceStats, stop: threading.Event
     ) -> Iterator[Frame]:
-        """Frames for ever, exactly at the sampler's rate."""
+        """Frames for ever, exactly at the sampler's rate; pts are world time, from 0 on."""
         tick = 0
         while not stop.is_set():
-            pts = self._start_s + tick / sampler.fps
+            pts = tick / sampler.fps
             tick += 1
             if not sampler.wants(pts):
                 continue
@@ -67,7 +65,6 @@ class DemoSource(ThreadSource):
         seed: which of its endlessly many histories; None for the usual one.
         pace: real time, or as fast as frames are taken (for evaluation).
         size: (height, width) in pixels.
-        start_s: world time of the first frame.
 
     Raises:
         ConfigError: if there is no such world.
@@ -80,11 +77,10 @@ class DemoSource(ThreadSource):
         pace: Pace,
         *,
         size: tuple[int, int] = (384, 384),
-        start_s: float = 0.0,
     ) -> None:
         self.world = open_world(name, seed)
         super().__init__(
-            lambda: DemoReader(self.world, size, start_s, pace.pacer()),
+            lambda: DemoReader(self.world, size, pace.pacer()),
             f"demo:{name}",
             live=True,
             lossless=pace.lossless,

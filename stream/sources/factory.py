@@ -27,10 +27,11 @@ _REALTIME = RealtimePace()
 def open_source(url: str, *, pace: Pace = _REALTIME, timeouts: Timeouts | None = None) -> Source:
     """The source for an address; nothing is contacted before its `open`.
 
+    Encrypted connections (rtsps, https) do not check the certificate: cameras sign their own.
+
     Args:
         url: an address as in `ALLOWED`. Our own query keys are taken out of it: `transport`
-            (tcp, udp) for RTSP, `loop` (0, 1) for files, `seed`, `size` and `start` for rendered
-            scenes.
+            (tcp, udp) for RTSP, `loop` (0, 1) for files, `seed` and `size` for rendered scenes.
         pace: how files and rendered scenes are played; cameras set their own pace.
         timeouts: patience with network sources.
 
@@ -128,19 +129,16 @@ def _usb(url: str, _pace: Pace, _timeouts: Timeouts) -> Source:
 
 
 def _demo(url: str, pace: Pace, _timeouts: Timeouts) -> Source:
-    address, own = take_query(url, "seed", "size", "start")
+    address, own = take_query(url, "seed", "size")
     name = address.partition(":")[2].removeprefix("//")
     size = re.fullmatch(r"(\d{2,4})x(\d{2,4})", own.get("size", "384x384"))
     try:
         seed = int(own["seed"]) if "seed" in own else None
-        start = float(own.get("start", "0"))
-        if size is None or start < 0:
+        if size is None:
             raise ValueError
     except ValueError:
-        raise ConfigError(
-            f"source {url!r}: allowed are ?seed=NUMBER, ?size=WIDTHxHEIGHT, ?start=SECONDS"
-        ) from None
-    return DemoSource(name, seed, pace, size=(int(size[2]), int(size[1])), start_s=start)
+        raise ConfigError(f"source {url!r}: allowed are ?seed=NUMBER, ?size=WIDTHxHEIGHT") from None
+    return DemoSource(name, seed, pace, size=(int(size[2]), int(size[1])))
 
 
 def _choice(url: str, own: dict[str, str], key: str, allowed: tuple[str, ...]) -> str:

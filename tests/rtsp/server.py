@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -32,9 +33,17 @@ class RtspServer:
     Args:
         mounts: name of the mount to the file (H.264 or H.265) or `Clip` that it loops.
         auth: `BasicAuth` or `DigestAuth`; None lets everybody in.
+        tls: encrypts, and makes the addresses `rtsps://`.
     """
 
-    def __init__(self, mounts: Mapping[str, Path | str | Clip], auth: Auth | None = None) -> None:
+    def __init__(
+        self,
+        mounts: Mapping[str, Path | str | Clip],
+        auth: Auth | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._tls = tls
         self.auth = auth
         self.refusal: str | None = None
         self.running: asyncio.Event = asyncio.Event()
@@ -52,7 +61,8 @@ class RtspServer:
         if login is None:
             auth = self.auth
             login = f"{quote(auth.user, '')}:{quote(auth.password, '')}@" if auth else ""
-        return f"rtsp://{login}127.0.0.1:{self._port}/{mount}"
+        scheme = "rtsps" if self._tls else "rtsp"
+        return f"{scheme}://{login}127.0.0.1:{self._port}/{mount}"
 
     @property
     def viewers(self) -> int:
@@ -154,7 +164,7 @@ class RtspServer:
 
     async def _listen(self) -> None:
         self._listener = await asyncio.start_server(
-            self._serve, "127.0.0.1", self._port, reuse_address=True
+            self._serve, "127.0.0.1", self._port, reuse_address=True, ssl=self._tls
         )
         self._port = self._listener.sockets[0].getsockname()[1]
         self._broadcasts = {n: Broadcast(c, self.running) for n, c in self._clips.items()}

@@ -38,6 +38,13 @@ async def test_frames_arrive_in_order(clips, mount: str, transport: str, auth: A
     assert all(before.arrived <= after.arrived for before, after in pairwise(frames))
 
 
+async def test_an_encrypted_camera_is_read_though_it_signed_its_own_certificate(clips, tls) -> None:
+    async with RtspServer(clips, DigestAuth("admin", PASSWORD), tls=tls) as server:
+        assert server.url("h264").startswith("rtsps://")
+        frames = await read(open_source(server.url("h264")), 5, fps=10)
+    assert None not in counters(frames)
+
+
 async def test_only_sampled_frames_are_delivered(clips) -> None:
     async with RtspServer(clips) as server:
         source = open_source(server.url("h264"))

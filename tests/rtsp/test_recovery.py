@@ -118,8 +118,12 @@ async def test_a_frozen_thread_is_left_behind_and_ends_by_itself(clips) -> None:
         await watched.reaches(LIVE)
 
 
-async def test_a_camera_without_power_is_retried_until_it_is_back(clips) -> None:
-    async with RtspServer(clips) as server, watching(server.url("h264")) as watched:
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_a_camera_without_power_is_retried_until_it_is_back(clips, transport: str) -> None:
+    async with (
+        RtspServer(clips) as server,
+        watching(f"{server.url('h264')}?transport={transport}") as watched,
+    ):
         for round_ in (1, 2):
             server.kill()
             await watched.reaches(RETRYING)

@@ -117,7 +117,9 @@ async def test_retry_now_cuts_a_long_wait_short() -> None:
 
 async def test_silence_is_stalled_and_a_frame_makes_it_live_again() -> None:
     journal, source = Journal(), ScriptedSource().give(1.0)
-    feed = Feed(lambda: source, fps=2, stall_after_s=0.05, restart_after_s=1000, on_change=journal)
+    feed = Feed(
+        lambda: source, fps=100, stall_after_s=0.05, restart_after_s=1000, on_change=journal
+    )
     async with running(feed):
         await eventually(lambda: feed.status.state is STALLED)
         assert feed.status.reason == "timeout"
@@ -132,7 +134,7 @@ async def test_long_silence_closes_the_source_and_opens_another() -> None:
     journal, silent = Journal(), ScriptedSource().give(1.0)
     feed = Feed(
         one_after_another(silent, ScriptedSource().give(0.0)),
-        fps=2,
+        fps=100,
         stall_after_s=0.05,
         restart_after_s=0.15,
         backoff=QUICK,
@@ -148,7 +150,7 @@ async def test_a_source_that_never_sends_its_first_frame_is_restarted_too() -> N
     journal = Journal()
     feed = Feed(
         one_after_another(ScriptedSource(), ScriptedSource().give(0.0)),
-        fps=2,
+        fps=100,
         stall_after_s=0.03,
         restart_after_s=0.06,
         backoff=QUICK,
@@ -159,10 +161,38 @@ async def test_a_source_that_never_sends_its_first_frame_is_restarted_too() -> N
     assert journal.states == [STALLED, RETRYING, LIVE]
 
 
+async def test_a_camera_that_is_looked_at_rarely_is_not_silent_in_between() -> None:
+    journal, source = Journal(), ScriptedSource().give(1.0)
+    feed = Feed(
+        lambda: source, fps=0.2, stall_after_s=0.01, restart_after_s=0.02, on_change=journal
+    )
+    async with running(feed):
+        await collect(feed, 1)
+        for number in range(4):
+            await asyncio.sleep(0.05)
+            source.give(2.0 + number)
+        await collect(feed, 4)
+    assert journal.states == [LIVE]
+
+
+async def test_a_silent_file_stalls_but_is_not_given_up() -> None:
+    journal, source = Journal(), ScriptedSource(live=False).give(1.0)
+    feed = Feed(
+        lambda: source, fps=100, stall_after_s=0.02, restart_after_s=0.03, on_change=journal
+    )
+    async with running(feed):
+        await eventually(lambda: feed.status.state is STALLED)
+        for _ in range(10):
+            await asyncio.sleep(0.01)
+        source.give(2.0).finish()
+        await collect(feed, 2)
+    assert journal.states == [LIVE, STALLED, LIVE, OFFLINE]
+
+
 async def test_three_keyframe_intervals_of_silence_are_normal() -> None:
     source = ScriptedSource().give(1.0)
     source.stats.keyframe_interval = 100.0
-    feed = Feed(lambda: source, fps=2, stall_after_s=0.02, restart_after_s=0.04)
+    feed = Feed(lambda: source, fps=100, stall_after_s=0.02, restart_after_s=0.04)
     async with running(feed):
         await collect(feed, 1)
         for _ in range(10):
@@ -281,7 +311,9 @@ async def test_the_size_of_frames_may_change() -> None:
 
 async def test_pushed_frames_stall_but_are_never_restarted() -> None:
     journal, source = Journal(), PushSource("phone")
-    feed = Feed(lambda: source, fps=10, stall_after_s=0.03, restart_after_s=0.06, on_change=journal)
+    feed = Feed(
+        lambda: source, fps=100, stall_after_s=0.03, restart_after_s=0.06, on_change=journal
+    )
     picture = ScriptedSource().give(0.0)
     async with running(feed):
         await eventually(lambda: feed.status.state is STALLED)

@@ -26,11 +26,6 @@ async def test_a_demo_shows_its_world_at_the_times_it_says() -> None:
     assert source.world.truth(2.0) == world.truth(2.0)
 
 
-async def test_a_demo_may_begin_later() -> None:
-    frames = await read(open_source("demo:calm?start=30&size=64x64", pace=MaxPace()), 2, fps=2)
-    assert [frame.pts for frame in frames] == [30.0, 30.5]
-
-
 async def test_a_demo_is_live_and_runs_in_real_time() -> None:
     source = open_source("demo:busy?size=64x64")
     assert source.live
