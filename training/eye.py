@@ -1,7 +1,9 @@
-"""Phase one: the vision tower alone learns colour, shape and motion of what covers each token.
+"""Phase one: the vision tower alone learns what covers each visual token, and where the token is.
 
-Linear heads on the merger's output (and on the DeepStack tap) give the dense signal that answers
-alone would give only after hours; they are thrown away at the end.
+What: colour, shape and motion. Where: row and column, which nothing else would make it keep and
+without which the language model cannot say where things are. Linear heads on the merger's output
+and on the DeepStack tap give the dense signal that answers alone would give only after hours; they
+are thrown away at the end.
 """
 
 from __future__ import annotations
@@ -26,7 +28,13 @@ from worlds.world import World
 
 _IGNORE: Final = -100
 _EMPTY_WEIGHT: Final = 0.15
-_CLASSES: Final = {"colour": [*COLOURS], "shape": [*SHAPES], "motion": ["still", *DIRECTIONS]}
+_CLASSES: Final[dict[str, list[object]]] = {
+    "colour": [*COLOURS],
+    "shape": [*SHAPES],
+    "motion": ["still", *DIRECTIONS],
+    "row": [*range(SIDE)],
+    "column": [*range(SIDE)],
+}
 _MOMENTS: Final = 8  # drawn from each world
 
 
@@ -35,7 +43,7 @@ class Glances:
     """Temporal steps with what covers each of their visual tokens."""
 
     frames: Tensor  # uint8 [steps * 2, 96, 96, 3]
-    labels: Tensor  # int64 [3, steps * 36]: colour, shape, motion; 0 nothing, -100 not judged
+    labels: Tensor  # int64 [5, steps * 36], by `_CLASSES`; 0 nothing, -100 not judged
 
 
 def glances(rng: Generator, steps: int) -> Glances:
@@ -57,14 +65,15 @@ def glances(rng: Generator, steps: int) -> Glances:
 def _labels(world: World, first: float, second: float) -> np.ndarray:
     things = world.things(second)
     owner = cover(things, (first + second) / 2, SIDE)
-    labels = np.zeros((3, PER_STEP), dtype=np.int64)
+    labels = np.zeros((len(_CLASSES), PER_STEP), dtype=np.int64)
     for number, thing in enumerate(things):
         known = thing.exists(first)
-        labels[:, owner == number] = _classes(thing, known)
+        labels[:3, owner == number] = _classes(thing, known)
     for thing in world.things(first):
         if not thing.exists(second):
-            labels[:, cover([thing], first, SIDE) != -1] = _IGNORE
-    labels[:, owner == -2] = _IGNORE
+            labels[:3, cover([thing], first, SIDE) != -1] = _IGNORE
+    labels[:3, owner == -2] = _IGNORE
+    labels[3:] = np.arange(PER_STEP) // SIDE + 1, np.arange(PER_STEP) % SIDE + 1
     return labels
 
 
