@@ -104,10 +104,7 @@ def codecs(settings: Settings) -> Finding:
     if missing:
         remedy = "pip install --force-reinstall 'av>=18,<19' (the wheel, not a source build)"
         return Finding("fail", "codecs", f"PyAV {version} lacks {', '.join(missing)}", remedy)
-    ffmpeg = ".".join(map(str, av.library_versions["libavcodec"]))
-    return Finding(
-        "ok", "codecs", f"PyAV {version}: H.264, H.265, MJPEG, VP8 (libavcodec {ffmpeg})"
-    )
+    return Finding("ok", "codecs", f"PyAV {version}: H.264, H.265, MJPEG, VP8")
 
 
 def opencv(settings: Settings) -> Finding:

@@ -127,7 +127,10 @@ def _is_address(name: str) -> bool:
 def _with_headers(send: Send) -> Send:
     async def decorated(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *SECURITY_HEADERS]}
+            headers = [*message.get("headers", ()), *SECURITY_HEADERS]
+            if not any(name.lower() == b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-cache"))  # ask again; an update counts
+            message = {**message, "headers": headers}
         await send(message)
 
     return decorated
