@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -47,9 +48,16 @@ def open_source(url: str, *, pace: Pace = _REALTIME, timeouts: Timeouts | None =
 
 def _scheme(url: str) -> str:
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", url)
-    if match is None or Path(url).exists():
+    if match is None or _exists(url):
         return "file"
     return match[1].lower()
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # too long for a name, say
+        return False
 
 
 def _network(medium: Medium, pace: Pace, timeouts: Timeouts, *, paced: bool) -> Source:
@@ -88,9 +96,10 @@ def _rtmp(url: str, pace: Pace, timeouts: Timeouts) -> Source:
 
 def _http(url: str, pace: Pace, timeouts: Timeouts) -> Source:
     """HLS and MJPEG are live; an address that ends like a file is a file."""
-    path = urlsplit(url).path.lower()
+    address = with_escaped_credentials(url)
+    path = urlsplit(address).path.lower()
     medium = Medium(
-        with_escaped_credentials(url),
+        address,
         redact(url),
         live=_RECORDING.search(path) is None,
         tls=url.lower().startswith("https"),
@@ -101,13 +110,13 @@ def _http(url: str, pace: Pace, timeouts: Timeouts) -> Source:
 
 
 def _file(url: str, pace: Pace, timeouts: Timeouts) -> Source:
-    address, own = (url, {}) if Path(url).exists() else take_query(url, "loop")
+    address, own = (url, {}) if _exists(url) else take_query(url, "loop")
     loop = _choice(url, own, "loop", ("0", "1")) == "1"
     if address.lower().startswith("file://"):
         address = unquote(urlsplit(address).path)
     elif address.lower().startswith("file:"):
         address = address[len("file:") :]
-    path = str(Path(address).expanduser())
+    path = os.path.expanduser(address)
     medium = Medium(
         f"file:{path}",
         path,

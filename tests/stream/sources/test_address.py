@@ -1,3 +1,4 @@
+import contextlib
 from urllib.parse import quote
 
 import pytest
@@ -62,6 +63,13 @@ def test_an_address_without_a_host_is_refused_without_telling_the_password(url: 
     with pytest.raises(ConfigError) as caught:
         open_source(url)
     assert SECRET not in str(caught.value)
+
+
+@given(st.text(max_size=300))
+def test_any_text_at_all_is_a_source_or_a_clear_refusal(url: str) -> None:
+    for text in (url, f"rtsp://{url}", f"http://{url}", f"file:{url}", f"demo:{url}", "x" * 5000):
+        with contextlib.suppress(ConfigError):
+            assert open_source(text).label is not None
 
 
 def test_our_own_query_keys_are_taken_out_and_the_others_left() -> None:

@@ -108,6 +108,19 @@ async def test_sound_beside_the_picture_does_not_disturb(tmp_path: Path) -> None
     assert counters(await read(at_full_speed(path))) == list(range(25))
 
 
+async def test_a_telephone_s_rotation_is_applied(tmp_path: Path) -> None:
+    path = write_counter_video(tmp_path / "phone.mp4", seconds=0.4)
+    one, none, whole = b"\0\1\0\0", b"\0\0\0\0", b"\x40\0\0\0"
+    upright = one + none * 3 + one + none * 3 + whole
+    clockwise = none + one + none + b"\xff\xff\0\0" + none * 4 + whole
+    head, matrix, tail = path.read_bytes().rpartition(upright)  # the last one is the track's
+    assert matrix
+    path.write_bytes(head + clockwise + tail)
+    frames = await read(at_full_speed(path))
+    assert frames[0].pixels.shape == (320, 180, 3)
+    assert [read_counter(np.rot90(frame.pixels)) for frame in frames] == list(range(10))
+
+
 async def test_opening_tells_codec_size_and_rate(film: Path) -> None:
     source = at_full_speed(film)
     info = await source.open(Sampler(1))
