@@ -24,6 +24,7 @@ from stream.sources.pace import Pacer
 from stream.sources.thread import Reader
 
 T = TypeVar("T")
+_OVERDUE = 0.9  # of a time limit: the library measures on a clock of its own
 _MAX_DAMAGED_IN_A_ROW = 300  # packets; ten seconds of garbage are a broken stream
 
 
@@ -51,6 +52,7 @@ class Medium:
         label: the same, safe to show.
         live: whether its end is a loss.
         loop: begin again at the end; pts go on rising.
+        host: the machine behind it; None for a file.
         tls: whether the connection is encrypted.
         options: the media library's options for this kind of address.
     """
@@ -59,6 +61,7 @@ class Medium:
     label: str
     live: bool
     loop: bool = False
+    host: str | None = None
     tls: bool = False
     options: dict[str, str] = field(default_factory=dict)
 
@@ -194,8 +197,8 @@ class AvReader(Reader):
             raise translate(
                 error,
                 self._medium.label,
-                waited_s=time.monotonic() - began,
-                timeout_s=timeout_s,
+                overdue=time.monotonic() - began >= _OVERDUE * timeout_s,
+                host=self._medium.host,
                 tls=self._medium.tls,
             ) from None
 

@@ -75,10 +75,12 @@ def _network(medium: Medium, pace: Pace, timeouts: Timeouts, *, paced: bool) -> 
 def _rtsp(url: str, pace: Pace, timeouts: Timeouts) -> Source:
     address, own = take_query(url, "transport")
     transport = _choice(url, own, "transport", ("tcp", "udp"))
+    address = with_escaped_credentials(address)
     medium = Medium(
-        with_escaped_credentials(address),
+        address,
         redact(address),
         live=True,
+        host=urlsplit(address).hostname,
         tls=url.lower().startswith("rtsps"),
         options={
             "rtsp_transport": transport,
@@ -90,7 +92,8 @@ def _rtsp(url: str, pace: Pace, timeouts: Timeouts) -> Source:
 
 def _rtmp(url: str, pace: Pace, timeouts: Timeouts) -> Source:
     # No `timeout` option: for RTMP it means "listen". The limits of av.open hold here as well.
-    medium = Medium(with_escaped_credentials(url), redact(url), live=True)
+    address = with_escaped_credentials(url)
+    medium = Medium(address, redact(url), live=True, host=urlsplit(address).hostname)
     return _network(medium, pace, timeouts, paced=False)
 
 
@@ -102,6 +105,7 @@ def _http(url: str, pace: Pace, timeouts: Timeouts) -> Source:
         address,
         redact(url),
         live=_RECORDING.search(path) is None,
+        host=urlsplit(address).hostname,
         tls=url.lower().startswith("https"),
         options={"timeout": str(int(timeouts.read_s * 1e6))},
     )

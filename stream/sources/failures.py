@@ -5,6 +5,9 @@ The library's own texts hold the address with its password, so none of them is e
 
 from __future__ import annotations
 
+import errno
+import socket
+
 import av.error
 
 from core.errors import Reason, SourceUnavailable
@@ -20,6 +23,8 @@ _MEANING: dict[Reason, str] = {
     "ended": "it has stopped sending",
     "unknown": "it cannot be read",
 }
+
+_UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN)
 
 # In this order: the more telling class first.
 _REASONS: tuple[tuple[type[Exception], Reason], ...] = (
@@ -50,22 +55,39 @@ def unavailable(label: str, reason: Reason, detail: str = "") -> SourceUnavailab
 
 
 def translate(
-    error: Exception, label: str, *, waited_s: float, timeout_s: float, tls: bool
+    error: Exception, label: str, *, overdue: bool, host: str | None, tls: bool
 ) -> SourceUnavailable:
-    """The media library's error as ours; raise it `from None`.
+    """The media library's error as ours; raise it `from None`. May look the host's name up.
 
     Args:
         error: what the library raised.
         label: safe to show.
-        waited_s: how long the failed call took.
-        timeout_s: the limit it ran under. A server that accepts and then says nothing is reported
-            by the library as invalid data once the limit has passed.
+        overdue: the failed call has used up its time. A server that accepts and then says nothing
+            is reported by the library as invalid data.
+        host: the machine that was to be reached; None for a file.
         tls: whether the connection was to be encrypted.
     """
     reason: Reason = next((r for kind, r in _REASONS if isinstance(error, kind)), "unknown")
-    if reason in ("codec", "unknown") and waited_s >= 0.9 * timeout_s:
+    detail = ""
+    if reason in ("codec", "unknown") and overdue:
         reason = "timeout"
+    elif isinstance(error, OSError) and error.errno in _UNREACHABLE:
+        reason, detail = "timeout", "its machine cannot be reached from here"
+    elif reason == "unknown" and host is not None and not _is_known(host):
+        reason, detail = "not_found", f"no machine is called {host}"
     elif reason == "unknown" and tls and isinstance(error, OSError):
         reason = "tls"
-    detail = "" if reason != "unknown" else f"it cannot be read ({type(error).__name__})"
+    elif reason == "unknown":
+        detail = f"it cannot be read ({type(error).__name__})"
+    elif host is None and isinstance(error, PermissionError):
+        detail = "this user may not read it"
     return unavailable(label, reason, detail)
+
+
+def _is_known(host: str) -> bool:
+    """The library reports an unknown name and a broken connection alike, as an I/O error."""
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True

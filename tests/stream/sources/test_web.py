@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -15,6 +16,7 @@ import pytest
 from core.errors import SourceUnavailable
 from stream.sources import MaxPace, open_source
 from stream.sources.av_reader import Timeouts
+from stream.sources.failures import translate
 from tests.leaks import no_leaks as no_leaks
 from tests.rtsp.media import counter_frame, write_counter_video
 from tests.stream.sources.reading import counters, read
@@ -163,6 +165,25 @@ async def test_every_network_scheme_is_known_to_the_library(scheme: str) -> None
     with pytest.raises(SourceUnavailable) as caught:
         await read(open_source(f"{scheme}://127.0.0.1:{port}/x", timeouts=IMPATIENT))
     assert caught.value.reason == "refused"
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "https"])
+async def test_a_machine_that_nobody_knows_is_not_found(scheme: str) -> None:
+    with pytest.raises(SourceUnavailable, match="no machine is called") as caught:
+        await read(open_source(f"{scheme}://me:secret@no-such-camera.invalid/x"))
+    assert caught.value.reason == "not_found"
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [errno.EHOSTUNREACH, errno.ENETUNREACH])
+def test_a_machine_without_a_way_to_it_is_timeout(number: int) -> None:
+    lost = translate(OSError(number, "x"), "cam", overdue=False, host="127.0.0.1", tls=False)
+    assert (lost.reason, str(lost)) == ("timeout", "cam: its machine cannot be reached from here")
+
+
+def test_a_file_that_may_not_be_read_does_not_ask_for_a_password() -> None:
+    lost = translate(PermissionError(), "/a.mp4", overdue=False, host=None, tls=False)
+    assert str(lost) == "/a.mp4: this user may not read it"
 
 
 @pytest.mark.parametrize("scheme", ["rtsps", "https"])
