@@ -30,7 +30,7 @@ def folded_attention(
     group = heads // key.shape[1]
     rows = query.reshape(n, key.shape[1], group * m, d)
     mask = attention_mask.repeat(1, 1, group, 1)
-    if torch.is_autocast_enabled("cpu"):
+    if torch.is_autocast_enabled("cpu") or value.dtype == torch.bfloat16:
         rows, key, value, mask = (x.to(torch.bfloat16) for x in (rows, key, value, mask))
     out = F.scaled_dot_product_attention(rows, key, value, attn_mask=mask, scale=scaling)
     return out.reshape(n, heads, m, d).transpose(1, 2), None

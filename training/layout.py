@@ -156,7 +156,7 @@ def collate_questions(
     tongue: Tongue,
     clips: Sequence[Remembered],
     asked: Sequence[Sequence[Asked]],
-    parts: int = 3,
+    parts: int = 5,
 ) -> tuple[Questions, ...]:
     """What is asked about each clip, as tensors: short ones and long ones apart, to pad little."""
     rows = [
