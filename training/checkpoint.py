@@ -50,7 +50,7 @@ def save_checkpoint(
     )
     half.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    kinds = {
+    kinds: dict[str, dict[str, Any]] = {
         "preprocessor_config.json": {"image_processor_type": "Qwen2VLImageProcessor"},
         "video_preprocessor_config.json": {
             "video_processor_type": "Qwen3VLVideoProcessor",

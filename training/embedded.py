@@ -13,7 +13,6 @@ from typing import Any, Final
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: others share the cores
 
 import torch
-from torch import nn
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from core.errors import ConfigError
@@ -79,16 +78,16 @@ def train(settings: Settings, out: Path, resume: bool = False) -> dict[str, Any]
         facts["phases"][phase.name] = trainer.facts()
         save_checkpoint(model, tokenizer, out / "model")
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
-    draw_curves(out, [phase for phase in facts["phases"]])
+    draw_curves(out, list(facts["phases"]))
     return facts
 
 
 def _phases(
     settings: Settings, model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast
-) -> list[tuple[nn.Module, Budget]]:
+) -> list[tuple[EyePhase | StreamPhase, Budget]]:
     tongue = Tongue(tokenizer)
 
-    def stream(name: str, chosen: ClipSettings) -> tuple[nn.Module, Budget]:
+    def stream(name: str, chosen: ClipSettings) -> tuple[StreamPhase, Budget]:
         recipe = Recipe(chosen.steps, chosen.questions, chosen.clips, chosen.tasks)
         return StreamPhase(name, model, tongue, recipe, chosen.eye), _budget(chosen)
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.random import Generator
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import Qwen3VLForConditionalGeneration
 
@@ -48,7 +49,8 @@ class Glances:
 
 def glances(rng: Generator, steps: int) -> Glances:
     """A batch of unrelated temporal steps."""
-    frames, labels = [], []
+    frames: list[NDArray[np.uint8]] = []
+    labels: list[NDArray[np.int64]] = []
     while len(labels) < steps:
         world = training_world(rng)
         large = rng.random() < 0.3
@@ -56,13 +58,13 @@ def glances(rng: Generator, steps: int) -> Glances:
             gap = FRAME_GAP * rng.uniform(0.85, 1.15)
             frames += [draw(world, t, large), draw(world, t + gap, large)]
             labels.append(_labels(world, t, t + gap))
-    frames, labels = frames[: 2 * steps], labels[:steps]
     return Glances(
-        torch.from_numpy(np.stack(frames)), torch.from_numpy(np.concatenate(labels, axis=1))
+        torch.from_numpy(np.stack(frames[: 2 * steps])),
+        torch.from_numpy(np.concatenate(labels[:steps], axis=1)),
     )
 
 
-def _labels(world: World, first: float, second: float) -> np.ndarray:
+def _labels(world: World, first: float, second: float) -> NDArray[np.int64]:
     things = world.things(second)
     owner = cover(things, (first + second) / 2, SIDE)
     labels = np.zeros((len(_CLASSES), PER_STEP), dtype=np.int64)
@@ -77,7 +79,7 @@ def _labels(world: World, first: float, second: float) -> np.ndarray:
     return labels
 
 
-def _classes(thing: Thing, moved: bool) -> np.ndarray:
+def _classes(thing: Thing, moved: bool) -> NDArray[np.int64]:
     motion = _CLASSES["motion"].index(thing.heading) + 1 if moved else _IGNORE
     colour, shape = list(COLOURS).index(thing.colour) + 1, list(SHAPES).index(thing.shape) + 1
     return np.array([[colour], [shape], [motion]])
@@ -131,7 +133,8 @@ class EyePhase(nn.Module):
     def loss(self, batch: Glances) -> tuple[Tensor, dict[str, float]]:
         """The loss of one batch, and accuracies on occupied tokens."""
         features, taps = see(self.model, batch.frames)
-        total, measures = torch.zeros(()), {}
+        total = torch.zeros(())
+        measures: dict[str, float] = {}
         for head, rows in zip(self.heads, (features, taps[0]), strict=True):
             logits = head(rows.flatten(0, 1)).float()
             start = 0

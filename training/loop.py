@@ -155,7 +155,7 @@ class Trainer:
             group["lr"] = self.budget.rate * group["factor"] * scale
         with torch.autocast("cpu", torch.bfloat16):
             loss, measures = self.phase.loss(batch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         parameters = [p for group in self._optimiser.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         self._optimiser.step()

@@ -57,8 +57,8 @@ def cover(things: list[Thing], t: float, side: int, samples: int = 4) -> NDArray
         x, y = thing.at(t)
         inside = (probes[:, None] - y) ** 2 + (probes[None] - x) ** 2 < (0.9 * thing.radius) ** 2
         owner[inside] = number
-    cells = owner.reshape(side, samples, side, samples).transpose(0, 2, 1, 3)
-    cells = cells.reshape(side * side, samples * samples)
+    blocks = owner.reshape(side, samples, side, samples).transpose(0, 2, 1, 3)
+    cells = blocks.reshape(side * side, samples * samples)
     counts = np.stack([(cells == n).sum(1) for n in range(len(things))] or [np.zeros(side * side)])
     most, share = counts.argmax(0), counts.max(0) / samples**2
     return np.where(share >= 0.3, most, np.where(share > 0, -2, -1))

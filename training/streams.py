@@ -69,7 +69,9 @@ class StreamPhase(nn.Module):
         """Parameters by learning rate factor."""
         language = [*self.model.model.language_model.parameters()]
         heads = [*self.fresh.parameters(), *self.newest.parameters()]
-        groups = [{"params": language + (heads if self._judges_events else [])}]
+        groups: list[dict[str, Any]] = [
+            {"params": language + (heads if self._judges_events else [])}
+        ]
         if self.eye:
             groups.append({"params": [*self.model.model.visual.parameters()], "factor": self.eye})
         return groups
@@ -126,7 +128,8 @@ class StreamPhase(nn.Module):
             past_key_values=snapshots,
             use_cache=True,
         )
-        return out.last_hidden_state
+        hidden: Tensor = out.last_hidden_state
+        return hidden
 
     def _answers(self, batch: Batch, memory: Cache) -> tuple[Tensor, dict[str, float]]:
         losses, rights, wholes = [], [], []

@@ -59,8 +59,8 @@ class Painter:
         tile = self._tiles.get((h, w))
         if tile is None:
             rng = np.random.default_rng([self._seed, 0, 4])
-            noise = rng.standard_normal((h + _TILE, w + _TILE, 3), dtype=np.float32)
-            tile = np.round(noise * self._noise_level).astype(np.int16)
+            drawn = rng.standard_normal((h + _TILE, w + _TILE, 3), dtype=np.float32)
+            tile = np.round(drawn * self._noise_level).astype(np.int16)
             self._tiles = {(h, w): tile}  # one size at a time: a camera does not change it
         shift = np.random.default_rng([self._seed, int(t * 1000), 5]).integers(0, _TILE, 2)
         top, left = int(shift[0]), int(shift[1])
