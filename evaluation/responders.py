@@ -32,12 +32,23 @@ class Responder(Protocol):
         """
 
 
-class Dark(World):
-    """A world in which nothing can be seen."""
+class Stretch(World):
+    """The world of a scene from the scene's start on, or darkness instead.
+
+    Args:
+        scene: whose world.
+        dark: whether nothing can be seen.
+    """
+
+    def __init__(self, scene: Scene, dark: bool) -> None:
+        super().__init__(scene.world.seed, scene.world.mood)
+        self._scene, self._dark = scene, dark
 
     def frame(self, t: float, size: tuple[int, int] = _SIZE) -> NDArray[np.uint8]:
-        """Black, uint8 [h, w, 3]."""
-        return np.zeros((*size, 3), np.uint8)
+        """The picture `t` seconds into the scene, uint8 [h, w, 3]."""
+        if self._dark:
+            return np.zeros((*size, 3), np.uint8)
+        return self._scene.world.frame(self._scene.start + t, size)
 
 
 class PipelineResponder:
@@ -52,12 +63,12 @@ class PipelineResponder:
 
     async def answers(self, scene: Scene, texts: Sequence[str], blank: bool) -> list[str]:
         """See `Responder`."""
-        world = Dark(scene.world.seed) if blank else scene.world
+        world = Stretch(scene, dark=blank)
         pace = MaxPace()
 
         def camera() -> ThreadSource:
             return ThreadSource(
-                lambda: DemoReader(world, _SIZE, scene.start, pace.pacer()),
+                lambda: DemoReader(world, _SIZE, pace.pacer()),
                 "held-out scene",
                 live=True,
                 lossless=True,
