@@ -26,6 +26,7 @@ from core.errors import (
 from core.events import ErrorBody, ModelInfo
 from stream.auth import Doorman
 from stream.desk import Desk
+from stream.docs import add_docs
 from stream.hub import Hub
 from stream.metrics import Metrics
 from stream.realtime import realtime_routes
@@ -78,6 +79,7 @@ def build_app(
     app.include_router(camera_routes(cameras, desk))
     app.include_router(whip_routes(whip))
     _health(app, metrics, model, ready)
+    add_docs(app)
     app.add_exception_handler(LookoutError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -24,6 +24,7 @@ from stream.sources.address import redact
 Tree = dict[str, Any]
 Key = tuple[str, ...]
 
+UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")  # of a section, of a policy
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -155,16 +156,18 @@ def _interpolated(
 def _explain(error: ValidationError, origins: Mapping[Key, str]) -> str:
     """The first thing that is wrong, in one line that holds no values (they may be secret)."""
     problems = error.errors(include_url=False, include_input=False)
-    first = problems[0]
-    at = tuple(str(part) for part in first["loc"])
-    key = ".".join(at)
-    if first["type"] == "extra_forbidden":
-        what = f"unknown key; allowed: {', '.join(_siblings(at))}"
+    unknown = [
+        p for p in problems if p["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+    ]
+    first = (unknown or problems)[0]
+    at, allowed = _located(tuple(str(part) for part in first["loc"]))
+    if unknown:
+        what = f"unknown key; allowed: {', '.join(allowed)}"
     else:
         what = first["msg"].removeprefix("Value error, ")
         what = what[0].lower() + what[1:]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{_origin(at, origins)}: {key}: {what}{more}"
+    return f"{_origin(at, origins)}: {'.'.join(at)}: {what}{more}"
 
 
 def _origin(at: Key, origins: Mapping[Key, str]) -> str:
@@ -175,18 +178,27 @@ def _origin(at: Key, origins: Mapping[Key, str]) -> str:
     return "configuration"
 
 
-def _siblings(at: Key) -> list[str]:
-    """Keys allowed where `at` stands; from the JSON schema, which covers the policies too."""
+def _located(loc: Key) -> tuple[Key, list[str]]:
+    """Where pydantic's `loc` stands in the user's file, and the keys allowed there.
+
+    Read from the JSON schema, which covers the policies too. The tags of unions, which pydantic
+    puts into `loc`, stand in nobody's file.
+    """
     schema = Settings.model_json_schema()
     node: dict[str, Any] = schema
-    for part in at[:-1]:
+    allowed: list[str] = []
+    at: list[str] = []
+    for part in loc:
         node = _resolved(node, schema)
-        mapping = node.get("discriminator", {}).get("mapping", {})
-        if part in mapping:
-            node = {"$ref": mapping[part]}
+        tags = node.get("discriminator", {}).get("mapping", {})
+        if part in tags:
+            node = {"$ref": tags[part]}
             continue
-        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
-    return sorted(_resolved(node, schema).get("properties", {}))
+        at.append(part)
+        if not part.isdigit():  # a place in a list
+            allowed = sorted(node.get("properties", {}))
+            node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
+    return tuple(at), allowed
 
 
 def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -150,13 +150,16 @@ async def test_a_client_that_stops_reading_is_closed_with_4008_and_others_lose_n
 
 async def test_a_client_that_never_reads_again_does_not_hold_up_the_end_of_the_server() -> None:
     rules = Rules(slow_client_s=0.2, max_tokens=1000)
-    async with contextlib.AsyncExitStack() as stack:
-        async with asyncio.timeout(20), house("porch", rules=rules) as there:
-            there.cameras["porch"].words = ["x" * 65_536] * 500
-            slow = await stack.enter_async_context(client(there, max_queue=1))
-            await slow.ask("Tell me much.")
-            await eventually(lambda: there.cameras["porch"].asked)
-            await eventually(lambda: there.cameras["porch"].running == 0)
+    async with (
+        contextlib.AsyncExitStack() as outlives,
+        asyncio.timeout(20),
+        house("porch", rules=rules) as there,
+    ):
+        there.cameras["porch"].words = ["x" * 65_536] * 500
+        slow = await outlives.enter_async_context(client(there, max_queue=1, close_timeout=0.1))
+        await slow.ask("Tell me much.")
+        await eventually(lambda: there.cameras["porch"].asked)
+        await eventually(lambda: there.cameras["porch"].running == 0)
 
 
 async def test_unsupported_parts_of_the_protocol_are_refused_by_name() -> None:

@@ -1,0 +1,126 @@
+"""Cameras, health, numbers and the page over plain HTTP."""
+
+from __future__ import annotations
+
+import cv2
+import httpx
+import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.fakes.house import client, house
+
+
+async def test_cameras_are_listed_added_and_removed() -> None:
+    async with house("porch") as there, httpx.AsyncClient(base_url=there.url) as web:
+        listed = (await web.get("/api/cameras")).json()["cameras"]
+        assert [camera["name"] for camera in listed] == ["porch"]
+        assert listed[0]["memory_capacity"] == 512
+        async with client(there) as me:
+            added = await web.post("/api/cameras", json={"name": "toy", "url": "demo:shapes"})
+            assert (added.status_code, added.json()["url"]) == (201, "demo:shapes")
+            assert added.json()["has_truth"] is True
+            await me.until("lookout.camera.state", camera="toy")
+            assert (await web.delete("/api/cameras/toy")).status_code == 204
+            await me.until("lookout.camera.detached", camera="toy")
+        assert (await web.get("/api/cameras/toy")).status_code == 404
+        assert (await web.delete("/api/cameras/toy")).status_code == 404
+
+
+async def test_a_camera_that_cannot_be_added_says_why() -> None:
+    async with house("porch", limit=1) as there, httpx.AsyncClient(base_url=there.url) as web:
+        for body, status, code in (
+            ({"name": "porch", "url": "demo:shapes"}, 409, "camera_exists"),
+            ({"name": "other", "url": "demo:shapes"}, 503, "capacity_exceeded"),
+            ({"name": "other", "url": "file:/etc/passwd"}, 403, "forbidden"),
+            ({"name": "other", "url": "rtsp://h/?transport=pigeon"}, 400, "invalid_configuration"),
+            ({"name": "../x", "url": "demo:shapes"}, 422, "invalid_request"),
+            ({"name": "x"}, 422, "invalid_request"),
+        ):
+            reply = await web.post("/api/cameras", json=body)
+            assert (reply.status_code, reply.json()["error"]["code"]) == (status, code), body
+
+
+async def test_credentials_of_a_camera_are_never_shown() -> None:
+    async with house() as there, httpx.AsyncClient(base_url=there.url) as web:
+        secret = "rtsp://admin:p@ss:word@192.168.1.9/stream?token=hidden"
+        reply = await web.post("/api/cameras", json={"name": "gate", "url": secret})
+        assert reply.status_code == 201
+        shown = reply.text + (await web.get("/api/cameras")).text + (await web.get("/metrics")).text
+        for part in ("p@ss", "word", "admin", "hidden"):
+            assert part not in shown
+        bad = await web.post("/api/cameras", json={"name": "gate", "url": secret})
+        assert "p@ss" not in bad.text
+
+
+async def test_the_newest_frame_comes_as_a_jpeg_and_its_absence_is_said() -> None:
+    async with house("porch") as there, httpx.AsyncClient(base_url=there.url) as web:
+        path = "/api/cameras/porch/snapshot.jpg"
+        missing = await web.get(path)
+        assert (missing.status_code, missing.json()["error"]["code"]) == (503, "camera_blind")
+        pixels = np.zeros((40, 60, 3), np.uint8)
+        pixels[..., 0] = 220
+        there.cameras["porch"].see(pixels)
+        reply = await web.get(path)
+        assert reply.headers["content-type"] == "image/jpeg"
+        assert reply.headers["cache-control"] == "no-store"
+        assert reply.headers["x-lookout-pts-ms"] == "4000"
+        shown = cv2.imdecode(np.frombuffer(reply.content, np.uint8), cv2.IMREAD_COLOR_RGB)
+        assert shown.shape == (40, 60, 3)
+        assert np.abs(shown.reshape(-1, 3).mean(0) - [220, 0, 0]).max() < 8
+
+
+async def test_the_truth_of_a_rendered_scene_is_told_and_of_a_real_one_not() -> None:
+    async with house("porch") as there, httpx.AsyncClient(base_url=there.url) as web:
+        assert (await web.get("/api/cameras/porch/truth")).status_code == 404
+        there.cameras["porch"].truths = {"objects": []}
+        assert (await web.get("/api/cameras/porch/truth")).json() == {"objects": []}
+
+
+async def test_metrics_are_valid_and_know_cameras_and_answers() -> None:
+    async with house("porch") as there, httpx.AsyncClient(base_url=there.url) as web:
+        async with client(there) as me:
+            await me.ask("What?")
+            await me.done()
+            text = (await web.get("/metrics")).text
+        families = {f.name: f for f in text_string_to_metric_families(text)}
+        live = families["lookout_camera_live"].samples[0]
+        assert (live.labels, live.value) == ({"camera": "porch"}, 1.0)
+        assert families["lookout_lag_seconds"].samples[0].value == 0.012
+        ends = {
+            s.labels["end"]: s.value
+            for s in families["lookout_answers"].samples
+            if "end" in s.labels
+        }
+        assert ends["stop"] == 1
+        assert families["lookout_conversations"].samples[0].value == 1
+        count = families["lookout_time_to_first_token_seconds"].samples
+        assert [s.value for s in count if s.name.endswith("_count")] == [1]
+
+
+async def test_health_and_readiness() -> None:
+    async with house() as there, httpx.AsyncClient(base_url=there.url) as web:
+        assert (await web.get("/healthz")).json() == {"status": "ok"}
+        ready = await web.get("/readyz")
+        assert ready.status_code == 200
+        assert ready.json()["model"]["name"] == "fake"
+
+
+async def test_the_page_is_served_with_a_strict_policy_and_nothing_beside_it() -> None:
+    async with house() as there, httpx.AsyncClient(base_url=there.url) as web:
+        page = await web.get("/")
+        assert page.status_code == 200
+        assert "text/html" in page.headers["content-type"]
+        assert "default-src 'self'" in page.headers["content-security-policy"]
+        assert page.headers["x-content-type-options"] == "nosniff"
+        for path in ("/../pyproject.toml", "/%2e%2e/client.py", "/nothing.html"):
+            assert (await web.get(path)).status_code == 404
+
+
+async def test_the_interface_is_described() -> None:
+    async with house() as there, httpx.AsyncClient(base_url=there.url) as web:
+        paths = (await web.get("/openapi.json")).json()["paths"]
+        assert {"/api/cameras", "/whip/{camera}", "/readyz"} <= set(paths)
+        docs = await web.get("/docs")
+        assert docs.status_code == 200
+        for path in paths:
+            assert path in docs.text

@@ -1,0 +1,122 @@
+"""WebRTC in, with a real aiortc peer as the sender."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import av
+import httpx
+import numpy as np
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+
+from stream.sampler import Sampler
+from tests.fakes.cameras import FakeCamera
+from tests.fakes.house import House, client, house
+from tests.waiting import eventually
+
+SDP = {"content-type": "application/sdp"}
+
+
+class Still(VideoStreamTrack):
+    """The same red picture, 30 times a second."""
+
+    async def recv(self) -> av.VideoFrame:
+        pixels = np.zeros((240, 320, 3), np.uint8)
+        pixels[..., 0] = 200
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame.pts, frame.time_base = await self.next_timestamp()
+        return frame
+
+
+@contextlib.asynccontextmanager
+async def sender() -> AsyncIterator[RTCPeerConnection]:
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.addTrack(Still())
+    try:
+        await peer.setLocalDescription(await peer.createOffer())
+        yield peer
+    finally:
+        await peer.close()
+
+
+async def publish(web: httpx.AsyncClient, peer: RTCPeerConnection, camera: str) -> str:
+    reply = await web.post(f"/whip/{camera}", content=peer.localDescription.sdp, headers=SDP)
+    assert reply.status_code == 201, reply.text
+    assert reply.headers["content-type"].startswith("application/sdp")
+    await peer.setRemoteDescription(RTCSessionDescription(reply.text, "answer"))
+    return str(reply.headers["location"])
+
+
+async def first_frame(camera: FakeCamera) -> np.ndarray:  # type: ignore[type-arg]
+    assert camera.source is not None
+    async with asyncio.timeout(20):
+        await camera.source.open(Sampler(10.0))
+        return (await camera.source.recv()).pixels
+
+
+@contextlib.asynccontextmanager
+async def served() -> AsyncIterator[tuple[House, httpx.AsyncClient]]:
+    async with house() as there, httpx.AsyncClient(base_url=there.url, timeout=30) as web:
+        yield there, web
+
+
+@pytest.mark.real
+async def test_one_post_makes_a_camera_that_shows_the_senders_picture() -> None:
+    async with served() as (there, web), sender() as peer:
+        location = await publish(web, peer, "phone")
+        assert location.startswith("/whip/phone/")
+        pixels = await first_frame(there.cameras["phone"])
+        assert pixels.shape == (240, 320, 3)
+        assert abs(pixels[..., 0].mean() - 200) < 12
+        assert pixels[..., 2].mean() < 30
+        async with client(there) as me:
+            assert (await web.delete(location)).status_code == 200
+            await me.until("lookout.camera.detached", camera="phone")
+        assert there.cameras.names() == []
+        assert (await web.delete(location)).status_code == 404
+
+
+@pytest.mark.real
+async def test_a_sender_that_vanishes_takes_its_camera_with_it() -> None:
+    async with served() as (there, web), sender() as peer:
+        await publish(web, peer, "phone")
+        await first_frame(there.cameras["phone"])
+        await peer.close()
+        await eventually(lambda: not there.cameras.names(), within_s=45)
+
+
+@pytest.mark.real
+async def test_a_name_can_be_used_once_at_a_time_and_a_guessed_session_ends_nothing() -> None:
+    async with served() as (there, web), sender() as peer, sender() as second:
+        await publish(web, peer, "phone")
+        again = await web.post("/whip/phone", content=second.localDescription.sdp, headers=SDP)
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "camera_exists")
+        assert (await web.delete("/whip/phone/guessed")).status_code == 404
+        assert there.cameras.names() == ["phone"]
+        assert (await web.delete("/whip/phone")).status_code == 200  # an admin may
+        assert there.cameras.names() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "application/sdp"),
+        (b"v=0 nonsense", "application/sdp"),
+        (b"\xff\xfe", "application/sdp"),
+        (b"v=0" * 40_000, "application/sdp"),
+        (b"v=0", "application/json"),
+    ],
+)
+async def test_what_is_no_offer_is_refused_and_attaches_nothing(content: bytes, kind: str) -> None:
+    async with served() as (there, web):
+        reply = await web.post("/whip/phone", content=content, headers={"content-type": kind})
+        assert reply.status_code == 400, reply.text
+        assert there.cameras.names() == []
+
+
+async def test_trickling_is_refused_as_the_standard_wants() -> None:
+    async with served() as (_, web):
+        assert (await web.patch("/whip/phone/session", content="")).status_code == 405
