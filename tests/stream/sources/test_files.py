@@ -83,7 +83,7 @@ async def test_in_real_time_a_file_takes_as_long_as_it_is(film: Path) -> None:
     frames = await read(open_source(str(film)), fps=5)
     assert time.monotonic() - began >= 3.5
     for frame in frames:  # never early
-        assert frame.arrived - frames[0].arrived >= frame.pts - frames[0].pts - 0.05
+        assert frame.arrived - frames[0].arrived >= frame.pts - frames[0].pts - 0.5
 
 
 async def test_a_loop_goes_on_with_rising_pts(tmp_path: Path) -> None:
