@@ -8,8 +8,16 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
-from core.errors import Busy, CapacityExceeded, EngineDead, FrameError, QuestionTooLong
+from core.errors import (
+    Busy,
+    CapacityExceeded,
+    EngineDead,
+    FrameError,
+    GenerationFailed,
+    QuestionTooLong,
+)
 from core.frames import Frame, Segment
 from engine.engine import Engine
 from engine.limits import Limits
@@ -17,6 +25,7 @@ from engine.requests import Ask
 from engine.scheduler import Scheduler
 from pruning.uniform import Uniform
 from pruning.vcast import VCast
+from tests.engine.hooked import Hooked, holds
 from tests.engine.listeners import Heard, Result, open_camera, settle, show
 from tests.models.harness import Stream
 from tests.tiny import ours, segment
@@ -255,3 +264,59 @@ def test_a_seed_gives_the_same_text_and_temperature_another():
             texts.append(heard.text)
         assert texts[1] == texts[2]
         assert len({texts[0], texts[1], texts[3]}) == 3
+
+
+def poison(chunks) -> None:
+    if holds(ours(), chunks, "~"):
+        raise RuntimeError("a kernel failed")
+
+
+def test_a_row_that_fails_ends_alone_and_its_neighbours_answers_are_untouched():
+    with Engine(Hooked(ours(), poison), LIMITS) as engine:
+        handle = open_camera(engine)
+        show(engine, handle, segment(0))
+        alone = ask(engine, handle, tokens=20)
+        alone.wait()
+        together = [ask(engine, handle, tokens=20), ask(engine, handle, "~why?", tokens=20)]
+        watched = show(engine, handle, segment(1))
+        ended = [heard.wait() for heard in together]
+        assert [one.finish_reason for one in ended] == [alone.ends[0].finish_reason, "error"]
+        assert isinstance(ended[1].error, GenerationFailed)
+        assert together[0].text == alone.text
+        assert watched.frames == 2
+        settle(engine, [handle])
+
+
+def test_a_cancel_that_comes_during_a_forward_lets_no_further_token_out():
+    answers: list = []
+    model = Hooked(ours(), lambda chunks: None)
+    with Engine(model, LIMITS) as engine:
+        handle = open_camera(engine)
+        show(engine, handle, segment(0))
+        heard = Heard()
+
+        def cancel_in_the_third_forward(chunks) -> None:
+            if answers and heard.deltas == 2:
+                engine.cancel(answers[0])
+
+        model.hook = cancel_in_the_third_forward
+        answers.append(engine.ask(handle, Ask("what?", max_tokens=30), heard))
+        assert heard.wait().finish_reason == "cancelled"
+        assert heard.deltas == 2
+        settle(engine, [handle])
+
+
+def test_running_out_of_device_memory_ends_the_engine_and_tells_everybody():
+    def exhaust(chunks) -> None:
+        if holds(ours(), chunks, "~"):
+            raise torch.OutOfMemoryError("no memory left")
+
+    with Engine(Hooked(ours(), exhaust), LIMITS) as engine:
+        handle = open_camera(engine)
+        show(engine, handle, segment(0))
+        ended = ask(engine, handle, "~").wait()
+        assert ended.finish_reason == "error"
+        assert isinstance(ended.error, EngineDead)
+        with pytest.raises(EngineDead, match="OutOfMemoryError"):
+            ask(engine, handle)
+        assert not engine.alive
