@@ -150,13 +150,12 @@ def login(settings: Settings) -> Finding:
     import os
 
     from core.errors import ConfigError
-    from stream.auth import Doorman
-    from stream.server import keys_of
+    from stream.server import doorman_of, keys_of
 
     server = settings.server
     try:
         keys = keys_of(server, os.environ)
-        doorman = Doorman(server.host, keys, allow_anyone=server.allow_anyone)
+        doorman = doorman_of(server, os.environ)
     except ConfigError as error:
         return Finding("fail", "login", str(error), "`lookout config key` makes a key")
     if doorman.asks_for_keys:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from importlib import resources
@@ -86,11 +85,9 @@ class Server:
         model: what clients are told about the model.
         settings: where to listen and whom to let in.
         rules: what conversations may do.
+        doorman: tells who may come in.
         ready: why no answer can be given now; None if it can.
-        environment: may hold LOOKOUT_API_KEY.
-
-    Raises:
-        ConfigError: if it would be open to everybody without having been told so.
+        web: folder of the page; None takes the installed one, if there is one.
     """
 
     def __init__(
@@ -99,15 +96,12 @@ class Server:
         model: ModelInfo,
         settings: ServerSettings,
         rules: Rules,
+        doorman: Doorman,
         *,
         ready: Callable[[], str | None] = lambda: None,
-        environment: Mapping[str, str] = os.environ,
         web: Path | None = None,
     ) -> None:
         self._settings = settings
-        doorman = Doorman(
-            settings.host, keys_of(settings, environment), allow_anyone=settings.allow_anyone
-        )
         metrics = Metrics(lambda: views(cameras))
         desk = Desk(
             cameras,
@@ -134,14 +128,16 @@ class Server:
         )
 
     @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[str]:
+    async def listening(self, sock: socket.socket) -> AsyncIterator[str]:
         """Serve while inside; gives the address. Leaving says goodbye to everybody.
 
+        Args:
+            sock: bound; closed in the end.
+
         Raises:
-            ConfigError: if the address or the port cannot be had.
+            ConfigError: if the certificate cannot be used.
         """
         config = self._uvicorn()
-        sock = _bind(self._settings.host, self._settings.port)
         listener = Listener(config, self._hub)
         async with self._whip, asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(listener.serve([sock]), name="http")
@@ -190,7 +186,22 @@ def keys_of(settings: ServerSettings, environment: Mapping[str, str]) -> list[Ke
     return [*keys, own] if own else keys
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def doorman_of(settings: ServerSettings, environment: Mapping[str, str]) -> Doorman:
+    """The doorman that the settings describe.
+
+    Raises:
+        ConfigError: if the server would be open to everybody without having been told so.
+    """
+    keys = keys_of(settings, environment)
+    return Doorman(settings.host, keys, allow_anyone=settings.allow_anyone)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket on that address, not listening yet.
+
+    Raises:
+        ConfigError: if the address or the port cannot be had.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

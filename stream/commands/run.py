@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from stream.replay import Asked, Replay, Summary
 from stream.settings import Settings
 from stream.sources import MaxPace, Pace, RealtimePace, open_source
 
+_TIME = re.compile(r"(\d+:){0,2}\d+(\.\d+)?")
 SPEEDS: dict[str, Callable[[], Pace]] = {"realtime": RealtimePace, "max": MaxPace}
 
 
@@ -91,14 +93,11 @@ def parse_time(text: str) -> float:
     Raises:
         ConfigError: for anything else.
     """
-    try:
-        seconds = 0.0
-        for part in text.split(":"):
-            seconds = seconds * 60 + float(part)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
+    if not _TIME.fullmatch(text):
         raise ConfigError(f"{text!r} is no time; say seconds (90) or minutes and seconds (1:30)")
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = seconds * 60 + float(part)
     return seconds
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,10 +13,11 @@ from typing import Any
 
 from core.errors import ConfigError, EngineDead, LookoutError
 from core.events import ModelInfo
+from stream.auth import Doorman
 from stream.compose import House, open_house
 from stream.configuration import load_settings
 from stream.rules import Rules
-from stream.server import Server
+from stream.server import Server, bind, doorman_of
 from stream.settings import Settings
 
 log = logging.getLogger("lookout")
@@ -59,19 +61,26 @@ async def serve(options: ServeOptions) -> None:
         EngineDead: if the engine ended by itself.
     """
     settings = options.settings()
+    doorman = doorman_of(settings.server, os.environ)
+    sock = bind(settings.server.host, settings.server.port)  # before the model: that takes long
     log_to_stderr(settings.log.level)
     stop = _on_signals()
     print(f"Loading the model {settings.model.name} ...", file=sys.stderr)
     try:
-        async with open_house(settings) as house, _server(house, settings).listening() as address:
+        async with (
+            open_house(settings) as house,
+            _server(house, settings, doorman).listening(sock) as address,
+        ):
             _welcome(address, house)
             await _until(stop, house)
             print("Stopping ...", file=sys.stderr)
     except ExceptionGroup as group:
         raise only_error(group) from None
+    finally:
+        sock.close()
 
 
-def _server(house: House, settings: Settings) -> Server:
+def _server(house: House, settings: Settings, doorman: Doorman) -> Server:
     info = house.model.info
     model = ModelInfo(name=info.name, embedded=info.name == "embedded", note=info.note)
     answer, server = settings.answer, settings.server
@@ -88,7 +97,7 @@ def _server(house: House, settings: Settings) -> Server:
     def ready() -> str | None:
         return None if house.engine.alive else "the engine has ended; restart the server"
 
-    return Server(house.cameras, model, server, rules, ready=ready)
+    return Server(house.cameras, model, server, rules, doorman, ready=ready)
 
 
 def _welcome(address: str, house: House) -> None:

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from core.events import SERVER_EVENT, ModelInfo
 from stream.rules import Rules
-from stream.server import Server
+from stream.server import Server, bind, doorman_of
 from stream.settings import ServerSettings
 from tests.fakes.cameras import FakeCameras
 
@@ -41,14 +41,10 @@ async def house(
 ) -> AsyncIterator[House]:
     """A server that listens on loopback, on any free port."""
     async with FakeCameras(*names, limit=limit) as cameras:
-        server = Server(
-            cameras,
-            ModelInfo(name="fake"),
-            ServerSettings(**{"port": 0, **settings}),
-            rules or Rules(),
-            environment=environment or {},
-        )
-        async with server.listening() as url:
+        chosen = ServerSettings(**settings)
+        doorman = doorman_of(chosen, environment or {})
+        server = Server(cameras, ModelInfo(name="fake"), chosen, rules or Rules(), doorman)
+        async with server.listening(bind(chosen.host, 0)) as url:
             yield House(url, cameras)
 
 

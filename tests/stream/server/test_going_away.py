@@ -7,55 +7,39 @@ import asyncio
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from core.events import ModelInfo
-from stream.rules import Rules
-from stream.server import Server
-from stream.settings import ServerSettings
-from tests.fakes.cameras import FakeCameras
-from tests.fakes.house import Client, House, client
+from tests.fakes.house import House, client, house
 
 
 async def test_clients_are_told_and_their_answers_end_before_the_connection_closes() -> None:
-    async with FakeCameras("porch") as cameras:
-        cameras["porch"].pause()
-        server = Server(cameras, ModelInfo(name="fake"), ServerSettings(port=0), Rules())
-        heard: Client | None = None
-        stop, told = asyncio.Event(), asyncio.Event()
+    stop = asyncio.Event()
 
-        async def serve(address: asyncio.Future[str]) -> None:
-            async with server.listening() as url:
-                address.set_result(url)
-                await stop.wait()
-            told.set()
+    async def serve(there: asyncio.Future[House]) -> None:
+        async with house("porch") as opened:
+            there.set_result(opened)
+            await stop.wait()
 
-        async with asyncio.TaskGroup() as tasks:
-            address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            tasks.create_task(serve(address))
-            async with client(House(await address, cameras)) as heard:
-                await heard.ask("What?")
-                await heard.until("response.output_text.delta")
-                stop.set()
-                assert (await heard.until("lookout.session.going_away"))["time_left_ms"] > 0
-                done = await heard.done()
-                assert (done["status"], done["status_details"]["reason"]) == (
-                    "cancelled",
-                    "going_away",
-                )
-                with pytest.raises(ConnectionClosed) as closed:
-                    await heard.receive()
-                assert closed.value.rcvd is not None
-                assert closed.value.rcvd.code == 1001
-            await asyncio.wait_for(told.wait(), 10)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        there: asyncio.Future[House] = asyncio.get_running_loop().create_future()
+        tasks.create_task(serve(there))
+        async with client(await there) as me:
+            there.result().cameras["porch"].pause()
+            await me.ask("What?")
+            await me.until("response.output_text.delta")
+            stop.set()
+            assert (await me.until("lookout.session.going_away"))["time_left_ms"] > 0
+            done = await me.done()
+            assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "going_away")
+            with pytest.raises(ConnectionClosed) as closed:
+                await me.receive()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1001
 
 
 async def test_a_full_server_closes_with_1013() -> None:
-    async with FakeCameras("porch") as cameras:
-        settings = ServerSettings(port=0, max_conversations=1)
-        server = Server(cameras, ModelInfo(name="fake"), settings, Rules(), environment={})
-        async with server.listening() as url, client(House(url, cameras)) as first:
-            await first.until("session.created")
-            async with client(House(url, cameras)) as second:
-                with pytest.raises(ConnectionClosed) as closed:
-                    await second.receive()
-                assert closed.value.rcvd is not None
-                assert closed.value.rcvd.code == 1013
+    async with house("porch", max_conversations=1) as there, client(there) as first:
+        await first.until("session.created")
+        async with client(there) as second:
+            with pytest.raises(ConnectionClosed) as closed:
+                await second.receive()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1013
