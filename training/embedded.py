@@ -12,6 +12,7 @@ from typing import Any, Final
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: others share the cores
 
+import cv2
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
@@ -19,7 +20,7 @@ from core.errors import ConfigError
 from training.architecture import embedded_config, new_model
 from training.checkpoint import save_checkpoint
 from training.clips import Recipe
-from training.eye import EyePhase
+from training.eye import EyePhase, settle
 from training.layout import Tongue
 from training.loop import Budget, Trainer
 from training.report import draw_curves
@@ -59,6 +60,7 @@ def train(settings: Settings, out: Path, resume: bool = False) -> dict[str, Any]
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
+    cv2.setNumThreads(1)  # a pool of its own would not survive the fork of the workers
     torch.manual_seed(settings.seed)
     tokenizer = new_tokenizer()
     special = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIAL}
@@ -75,6 +77,8 @@ def train(settings: Settings, out: Path, resume: bool = False) -> dict[str, Any]
         if not (resume and trainer.resume()):
             trainer.clear()
         trainer.run()
+        if isinstance(phase, EyePhase):
+            settle(model, settings.seed)
         facts["phases"][phase.name] = trainer.facts()
         save_checkpoint(model, tokenizer, out / "model")
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")

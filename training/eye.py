@@ -36,6 +36,7 @@ _CLASSES: Final[dict[str, list[object]]] = {
     "row": [*range(SIDE)],
     "column": [*range(SIDE)],
 }
+_SETTLED: Final = 2.0  # norm of a visual token when the eye hands over
 _MOMENTS: Final = 8  # drawn from each world
 
 
@@ -100,6 +101,25 @@ def see(model: Qwen3VLForConditionalGeneration, frames: Tensor) -> tuple[Tensor,
     seen = model.model.visual(pixels, grid_thw=grid)
     taps = [tap.unflatten(0, (-1, PER_STEP)) for tap in seen.deepstack_features]
     return seen.pooler_output.unflatten(0, (-1, PER_STEP)), taps
+
+
+@torch.no_grad()
+def settle(model: Qwen3VLForConditionalGeneration, seed: int) -> None:
+    """Scale the eye's outputs to the size of words, which changes nothing else about them.
+
+    Heads let the features grow; beside tokens that large, what the language model writes on a
+    visual token would be lost.
+
+    Args:
+        model: its merger and taps are scaled; done twice, it changes nothing more.
+        seed: of the pictures it is measured on.
+    """
+    features, taps = see(model, glances(np.random.default_rng([seed, 4]), 64).frames)
+    mergers = [model.model.visual.merger, *model.model.visual.deepstack_merger_list]
+    for merger, rows in zip(mergers, (features, *taps), strict=True):
+        scale = _SETTLED / float(rows.norm(dim=-1).mean())
+        merger.linear_fc2.weight.mul_(scale)
+        merger.linear_fc2.bias.mul_(scale)
 
 
 class EyePhase(nn.Module):
