@@ -37,14 +37,15 @@ async def house(
     rules: Rules | None = None,
     environment: Mapping[str, str] | None = None,
     limit: int = 8,
+    port: int = 0,
     **settings: Any,
 ) -> AsyncIterator[House]:
-    """A server that listens on loopback, on any free port."""
+    """A server that listens on loopback; without a port, on any free one."""
     async with FakeCameras(*names, limit=limit) as cameras:
         chosen = ServerSettings(**settings)
         doorman = doorman_of(chosen, environment or {})
         server = Server(cameras, ModelInfo(name="fake"), chosen, rules or Rules(), doorman)
-        async with server.listening(bind(chosen.host, 0)) as url:
+        async with server.listening(bind(chosen.host, port)) as url:
             yield House(url, cameras)
 
 
