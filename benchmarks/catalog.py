@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Benchmark:
-    """One thing that can be measured.
-
-    Args:
-        description: one line for `lookout bench --list`.
-        main: takes the arguments after the name, returns the exit status.
-    """
-
-    description: str
-    main: Callable[[Sequence[str]], int]
+from core.catalog import Job
 
 
 def _live(argv: Sequence[str]) -> int:
@@ -32,9 +20,9 @@ def _real_input(argv: Sequence[str]) -> int:
     return main(argv)
 
 
-BENCHMARKS: Final[dict[str, Benchmark]] = {
-    "live": Benchmark("watching while idle and while answering, on a demo camera or a URL", _live),
-    "real-input": Benchmark(
+BENCHMARKS: Final[dict[str, Job]] = {
+    "live": Job("watching while idle and while answering, on a demo camera or a URL", _live),
+    "real-input": Job(
         "the same through RTSP servers, files and a browser (a checkout is needed)", _real_input
     ),
 }

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """One quality that can be measured.
-
-    Args:
-        description: one line for `lookout eval --list`.
-        main: takes the arguments after the name, returns the exit status.
-    """
-
-    description: str
-    main: Callable[[Sequence[str]], int]
+from core.catalog import Job
 
 
 def _embedded(argv: Sequence[str]) -> int:
@@ -26,6 +14,6 @@ def _embedded(argv: Sequence[str]) -> int:
     return main(argv)
 
 
-EVALUATIONS: Final[dict[str, Evaluation]] = {
-    "embedded": Evaluation("answers of the embedded model about unseen demo scenes", _embedded),
+EVALUATIONS: Final[dict[str, Job]] = {
+    "embedded": Job("answers of the embedded model about unseen demo scenes", _embedded),
 }

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """One thing that can be trained.
-
-    Args:
-        description: one line for `lookout train --list`.
-        main: takes the arguments after the name, returns the exit status.
-    """
-
-    description: str
-    main: Callable[[Sequence[str]], int]
+from core.catalog import Job
 
 
 def _embedded(argv: Sequence[str]) -> int:
@@ -26,6 +14,6 @@ def _embedded(argv: Sequence[str]) -> int:
     return main(argv)
 
 
-TRAININGS: Final[dict[str, Training]] = {
-    "embedded": Training("the embedded default model, on rendered scenes", _embedded),
+TRAININGS: Final[dict[str, Job]] = {
+    "embedded": Job("the embedded default model, on rendered scenes", _embedded),
 }
