@@ -39,10 +39,9 @@ export class Composer {
     this.#form.requestSubmit();
   }
 
-  update({ canAsk, isAnswering, maxLength }) {
+  update({ canAsk, isAnswering }) {
     this.#send.disabled = !canAsk;
     this.#cancel.hidden = !isAnswering;
-    if (maxLength) this.#box.maxLength = maxLength;
   }
 
   #grow() {

@@ -5,7 +5,7 @@
 // server wants a login: it is not tried again until `retryNow` is called.
 
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 5_000;
 const OPEN_WITHIN_MS = 8_000;
 const LOGIN_WANTED = [1008, 4001]; // close codes: nobody known, token expired
 

@@ -29,8 +29,8 @@ const picker = new Picker(byId("camera"), (name) => cameras.select(name));
 const composer = new Composer({ onAsk: ask, onCancel: cancelNewest });
 const suggestions = new Suggestions(byId("chips"), (question) => composer.ask(question));
 const login = new Login(() => connection.retryNow());
+const spoken = new Set(); // cameras that answered since the last numbers, however briefly
 let link = "connecting";
-let maxQuestion = null;
 
 function ask(question) {
   const camera = cameras.current;
@@ -58,7 +58,6 @@ function draw() {
   composer.update({
     canAsk: link === "open" && camera !== null,
     isAnswering: conversation.running.length > 0,
-    maxLength: maxQuestion,
   });
   numbers.setStale(link !== "open" || (camera !== null && camera.state !== "live"));
 }
@@ -104,10 +103,7 @@ connection.addEventListener("status", ({ detail }) => {
   }
   draw();
 });
-connection.addEventListener("session.created", ({ detail: { session } }) => {
-  maxQuestion = session.lookout.limits.max_question_chars;
-  drawModel(session.lookout.model);
-});
+connection.addEventListener("session.created", ({ detail: { session } }) => drawModel(session.lookout.model));
 connection.addEventListener("lookout.camera.listed", ({ detail }) => {
   cameras.replaceAll(detail.cameras);
   // Sent after connecting: a server that was restarted meanwhile has lost our webcam.
@@ -127,7 +123,8 @@ connection.addEventListener("lookout.camera.state", ({ detail }) => {
 connection.addEventListener("lookout.stats", ({ detail }) => {
   cameras.replaceAll(detail.cameras);
   const camera = cameras.current;
-  if (camera) numbers.update(camera, camera.answering > 0);
+  if (camera) numbers.update(camera, camera.answering > 0 || spoken.has(camera.name));
+  spoken.clear();
 });
 
 cameras.addEventListener("change", draw);
@@ -137,6 +134,7 @@ conversation.addEventListener("turn", ({ detail: turn }) => {
   const isDemo = Boolean(cameras.get(turn.camera)?.has_truth);
   transcript.add(turn, isDemo ? truthFootnote(turn.camera) : null);
   turn.addEventListener("change", () => {
+    spoken.add(turn.camera);
     draw();
     if (!turn.isRunning) suggestions.refresh();
   });

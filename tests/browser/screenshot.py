@@ -11,12 +11,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, ViewportSize, async_playwright, expect
 
 from tests.browser.process import lookout
 from tests.browser.steps import connected, live
 
-SIZE = {"width": 1280, "height": 800}
+SIZE = ViewportSize(width=1280, height=800)
 QUESTIONS = ("How many objects are there?", "What appeared last?", "Where is the")
 
 
