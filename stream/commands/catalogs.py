@@ -8,33 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import Protocol
 
+from core.catalog import Job
 from core.errors import ConfigError
 
 GROUP = "lookout.catalogs"
 
 
-class Program(Protocol):
-    """One thing that can be run."""
-
-    @property
-    def description(self) -> str:
-        """One line."""
-
-    @property
-    def main(self) -> Main:
-        """Takes the arguments after the name, returns the exit status."""
-
-
-class Main(Protocol):
-    """A program's entry."""
-
-    def __call__(self, argv: Sequence[str], /) -> int:
-        """Run it."""
-
-
-def catalog(kind: str) -> Mapping[str, Program]:
+def catalog(kind: str) -> Mapping[str, Job]:
     """The programs of a kind: train, eval or bench.
 
     Raises:
@@ -43,7 +24,7 @@ def catalog(kind: str) -> Mapping[str, Program]:
     found = entry_points(group=GROUP, name=kind)
     if not found:
         raise ConfigError(f"{kind}: nothing of this kind is installed; reinstall lookout-live")
-    programs: Mapping[str, Program] = next(iter(found)).load()
+    programs: Mapping[str, Job] = next(iter(found)).load()
     return programs
 
 
