@@ -12,7 +12,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Literal
 
@@ -33,6 +33,7 @@ class Identity:
 
     name: str
     role: Role
+    may_delegate: bool = True  # may ask for tokens; a short-lived token may not renew itself
 
     def require_admin(self, what: str) -> None:
         """Do nothing for an admin.
@@ -98,10 +99,17 @@ class Tokens:
         self._clock = clock
         self._known: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
 
-    def issue(self, identity: Identity, seconds: float) -> str:
-        """A new token that stands for `identity` for so long."""
+    def issue(self, identity: Identity, seconds: float, *, may_delegate: bool) -> str:
+        """A new token that stands for `identity` for so long.
+
+        Raises:
+            Forbidden: if the identity itself came with such a token.
+        """
+        if not identity.may_delegate:
+            raise Forbidden("a short-lived token cannot ask for another one; use the API key")
         token = f"lt_{secrets.token_urlsafe(32)}"
-        self._known[hash_key(token)] = (identity, self._clock() + seconds)
+        bearer = replace(identity, may_delegate=may_delegate)
+        self._known[hash_key(token)] = (bearer, self._clock() + seconds)
         while len(self._known) > self._limit:
             self._known.popitem(last=False)
         return token

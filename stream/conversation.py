@@ -184,10 +184,9 @@ class Conversation:
         await self._leaving.wait()
         rules = self._around.rules
         self._outbox.put(GoingAway(time_left_ms=round(rules.drain_s * 1000), reason=self._reason))
-        replies.cancel(None, "going_away")
         try:
             async with asyncio.timeout(rules.drain_s):
-                await replies.idle()
+                await replies.close()
         except TimeoutError:
             log.warning("an answer did not end in %s s", rules.drain_s)
         self._outbox.close()

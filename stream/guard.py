@@ -20,6 +20,7 @@ from stream.auth import Doorman
 
 # Readable by anybody: the page holds no secrets, and a balancer has no key.
 OPEN_PATHS = ("/healthz", "/readyz", "/api/login")
+MAX_BODY_BYTES = 2**20
 GUARDED_PREFIXES = ("/api/", "/v1/", "/whip/", "/metrics", "/docs", "/openapi.json")
 
 SECURITY_HEADERS = (
@@ -70,6 +71,9 @@ class Guard:
             await _refuse(scope, send, 403, *problem)
             return
         state = scope.setdefault("state", {})
+        if (refusal := _too_much(scope, headers)) is not None:
+            await _refuse(scope, send, *refusal)
+            return
         try:
             state["identity"] = self._doorman.identify(headers, scope.get("subprotocols", ()))
         except Unauthorized as error:
@@ -101,6 +105,18 @@ class Guard:
             "wrong_origin",
             "pages from that origin may not call; add it to server.allowed_origins",
         )
+
+
+def _too_much(scope: Scope, headers: Headers) -> tuple[int, str, str] | None:
+    """Bodies must say how long they are, and be short: some are read before anybody logs in."""
+    if scope["type"] != "http":
+        return None
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        return 411, "length_required", "send a Content-Length instead of a chunked body"
+    length = headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+        return 413, "too_large", f"a body may have {MAX_BODY_BYTES} bytes at most"
+    return None
 
 
 def _needs_login(path: str) -> bool:

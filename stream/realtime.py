@@ -66,7 +66,7 @@ def realtime_routes(hub: Hub, doorman: Doorman) -> APIRouter:
         """A short-lived token for a browser, from an API key or a cookie."""
         seconds = (wanted or SecretRequest()).expires_after.seconds
         identity: Identity = request.state.identity
-        token = doorman.tokens.issue(identity, seconds)
+        token = doorman.tokens.issue(identity, seconds, may_delegate=False)
         return Secret(value=token, expires_at=int(time.time() + seconds))
 
     @router.post("/api/login", status_code=204)
@@ -76,7 +76,7 @@ def realtime_routes(hub: Hub, doorman: Doorman) -> APIRouter:
         response = Response(status_code=204)
         response.set_cookie(
             COOKIE,
-            doorman.tokens.issue(identity, COOKIE_S),
+            doorman.tokens.issue(identity, COOKIE_S, may_delegate=True),
             max_age=int(COOKIE_S),
             httponly=True,
             samesite="strict",

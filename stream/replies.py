@@ -119,6 +119,7 @@ class Replies:
         self._tasks = tasks
         self._metrics = metrics
         self._running: dict[str, Reply] = {}
+        self._closing = False
 
     def start(self, order: Order, on_new_input: OnNewInput) -> None:
         """Begin an answer, or let it wait.
@@ -126,6 +127,8 @@ class Replies:
         Raises:
             Busy: if too many wait already.
         """
+        if self._closing:
+            raise Busy("the server is stopping; connect again in a moment")
         if len(self._running) > MAX_WAITING:
             raise Busy(f"{len(self._running)} answers are under way; wait for one or cancel one")
         response_id = f"resp_{uuid.uuid4().hex[:20]}"
@@ -143,8 +146,10 @@ class Replies:
             if response_id in (None, reply.id):
                 reply.cancel(reason)
 
-    async def idle(self) -> None:
-        """Wait until no answer is under way."""
+    async def close(self) -> None:
+        """Start no more answers, stop those under way and wait until they have ended."""
+        self._closing = True
+        self.cancel(None, "going_away")
         while self._running:
             await asyncio.wait([reply.ended for reply in self._running.values()])
 

@@ -164,7 +164,6 @@ class LogSettings(Section):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level.")
-    access: bool = Field(False, description="Also log every HTTP request.")
 
 
 class Settings(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -77,6 +78,20 @@ def test_a_model_that_cannot_be_loaded_is_status_1_and_named(
 ) -> None:
     assert execute(["serve", "--port", "0", "--model", str(tmp_path / "none")]) == 1
     assert str(tmp_path / "none") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_model_folder_with_a_missing_file_is_status_1_and_one_line(
+    checkpoint: Path, tmp_path: Path, missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(checkpoint, folder)
+    (folder / missing).unlink()
+    assert execute(["serve", "--port", "0", "--model", str(folder)]) == 1
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("lookout: ")
+    assert str(folder) in last
+    assert missing.rpartition(".")[2] in last
 
 
 def test_configuration_is_checked_shown_and_described(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import (
-    AnswerError,
     CameraExists,
     CameraNotFound,
     CapacityExceeded,
@@ -32,7 +31,8 @@ class FakeCamera:
         self.name = name
         self.words: Sequence[str] = ("a ", "red ", "circle")
         self.evidence = (Evidence(name, 1.0, 3.5),)
-        self.refuses: AnswerError | None = None
+        self.refuses: Exception | None = None
+        self.breaks: Exception | None = None
         self.fails: str | None = None
         self.asked: list[Question] = []
         self.pushed: list[NDArray[np.uint8]] = []
@@ -74,6 +74,8 @@ class FakeCamera:
         )
 
     def view(self) -> CameraView:
+        if self.breaks is not None:
+            raise self.breaks
         return replace(self._view, answering=self.running)
 
     def change(self, **fields: Any) -> CameraView:

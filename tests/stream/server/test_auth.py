@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -59,9 +61,10 @@ def test_a_short_key_in_the_environment_is_refused() -> None:
 def test_tokens_expire_and_the_oldest_gives_way() -> None:
     now = 0.0
     tokens = Tokens(limit=2, clock=lambda: now)
-    first, second = (tokens.issue(Identity("a", "user"), 10) for _ in range(2))
-    assert tokens.find(first) == Identity("a", "user")
-    tokens.issue(Identity("b", "user"), 10)
+    somebody = Identity("a", "user")
+    first, second = (tokens.issue(somebody, 10, may_delegate=True) for _ in range(2))
+    assert tokens.find(first) == somebody
+    tokens.issue(Identity("b", "user"), 10, may_delegate=True)
     assert tokens.find(first) is None
     now = 10.0
     with pytest.raises(TokenExpired):
@@ -103,6 +106,23 @@ async def test_a_browser_comes_in_with_a_token_in_the_subprotocol() -> None:
             assert me.socket.subprotocol == "realtime"
         wrong = ["realtime", "lookout.token.lt_wrong"]
         assert await close_code(there, subprotocols=wrong) == (1008, "unauthorized")
+
+
+async def test_a_short_lived_token_cannot_renew_itself() -> None:
+    async with house("porch", api_keys=KEYS) as there, httpx.AsyncClient(base_url=there.url) as web:
+        path = "/v1/realtime/client_secrets"
+        secret = (await web.post(path, headers=bearer(ADMIN))).json()["value"]
+        assert (await web.get("/api/cameras", headers=bearer(secret))).status_code == 200
+        assert (await web.post(path, headers=bearer(secret))).status_code == 403
+
+
+async def test_long_bodies_and_those_without_a_length_are_refused_before_login() -> None:
+    async def chunked() -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    async with house("porch", api_keys=KEYS) as there, httpx.AsyncClient(base_url=there.url) as web:
+        assert (await web.post("/api/login", content=bytes(2**21))).status_code == 413
+        assert (await web.post("/api/login", content=chunked())).status_code == 411
 
 
 async def test_a_browser_comes_in_with_a_cookie_and_leaves_with_logout() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from core.errors import Busy, CameraBlind
 from stream.answer import Turn
@@ -256,6 +257,33 @@ async def test_a_model_that_fails_gives_a_failed_response_and_no_error_as_text()
         assert done["status"] == "failed"
         assert done["status_details"]["error"]["message"] == "out of memory"
         assert me.text(done["id"]) == ""
+
+
+async def test_a_mistake_of_ours_in_an_answer_fails_that_answer_only() -> None:
+    async with house("porch") as there, client(there) as me:
+        there.cameras["porch"].refuses = ZeroDivisionError("not for clients")
+        await me.ask("What?")
+        done = await me.done()
+        assert done["status"] == "failed"
+        assert "not for clients" not in str(done)
+        there.cameras["porch"].refuses = None
+        await me.ask("And now?")
+        assert (await me.done())["status"] == "completed"
+
+
+async def test_a_mistake_of_ours_in_a_conversation_ends_that_conversation_only() -> None:
+    async with house("porch") as there, client(there) as me, client(there) as other:
+        await other.until("lookout.camera.state")
+        there.cameras["porch"].breaks = ZeroDivisionError("not for clients")
+        await me.send("lookout.camera.list")
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                await me.receive()
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "internal error")
+        there.cameras["porch"].breaks = None
+        await other.ask("Still there?")
+        assert (await other.done())["status"] == "completed"
 
 
 async def test_two_clients_ask_at_once_and_each_gets_its_own_answer() -> None:
