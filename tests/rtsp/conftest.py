@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.leaks import no_leaks as no_leaks
 from tests.needs import need
 from tests.rtsp.media import write_counter_video
 from tests.rtsp.server import Clip

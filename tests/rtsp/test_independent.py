@@ -13,7 +13,7 @@ from tests.rtsp.test_recovery import watching
 from tests.stream.sources.reading import read
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.real, pytest.mark.usefixtures("no_leaks")]
+pytestmark = pytest.mark.real
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])

@@ -17,7 +17,6 @@ from tests.rtsp.media import write_counter_video
 from tests.rtsp.server import Auth, BasicAuth, Clip, DigestAuth, RtspServer
 from tests.stream.sources.reading import counters, read
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
 PASSWORD = "p@ss:w/rd?#%41"
 AUTHS = [None, BasicAuth("admin", PASSWORD), DigestAuth("admin", PASSWORD)]
 IMPATIENT = Timeouts(open_s=1.5, read_s=1.5, keyframe_s=1.0)

@@ -19,7 +19,6 @@ from tests.stream.scripted import Journal
 from tests.stream.sources.reading import counters
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
 LIVE, STALLED = CameraState.LIVE, CameraState.STALLED
 RETRYING, OFFLINE = CameraState.RETRYING, CameraState.OFFLINE
 

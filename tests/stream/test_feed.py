@@ -10,11 +10,9 @@ from stream.backoff import Backoff
 from stream.feed import CameraState, Feed
 from stream.sources.base import EndOfSource, Source
 from stream.sources.push import PushSource
-from tests.leaks import no_leaks as no_leaks
 from tests.stream.scripted import Journal, ScriptedSource
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
 CONNECTING, LIVE, STALLED = CameraState.CONNECTING, CameraState.LIVE, CameraState.STALLED
 RETRYING, OFFLINE = CameraState.RETRYING, CameraState.OFFLINE
 QUICK = Backoff((0.01,), (0.01,), jitter=0)

@@ -7,11 +7,8 @@ from core.errors import SourceUnavailable
 from stream.sources import MaxPace, open_source
 from stream.sources.demo import DemoSource
 from stream.sources.usb import UsbReader
-from tests.leaks import no_leaks as no_leaks
 from tests.stream.sources.reading import read
 from worlds.catalog import open_world
-
-pytestmark = pytest.mark.usefixtures("no_leaks")
 
 
 async def test_a_demo_shows_its_world_at_the_times_it_says() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -10,13 +11,14 @@ from core.errors import SourceUnavailable
 from stream.feed import CameraState, Feed
 from stream.sampler import Sampler
 from stream.sources import EndOfSource, MaxPace, Source, open_source
-from tests.leaks import no_leaks as no_leaks
-from tests.leaks import source_threads
 from tests.rtsp.media import counter_frame, read_counter, write_counter_video, write_sound
 from tests.stream.sources.reading import counters, read
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
+
+def source_threads() -> list[threading.Thread]:
+    """Decode threads that are still running."""
+    return [one for one in threading.enumerate() if one.name.startswith("source ")]
 
 
 def at_full_speed(path: Path | str) -> Source:

@@ -14,12 +14,11 @@ import pytest
 from stream.backoff import Backoff
 from stream.feed import Feed
 from stream.sources import open_source
-from tests.leaks import no_leaks as no_leaks
 from tests.needs import need
 from tests.rtsp.media import write_counter_video
 from tests.stream.sources.reading import counters
 
-pytestmark = [pytest.mark.real, pytest.mark.usefixtures("no_leaks")]
+pytestmark = pytest.mark.real
 
 
 def free_port() -> int:

@@ -11,10 +11,8 @@ from core.frames import Frame
 from stream.sampler import Sampler
 from stream.sources.base import SourceInfo, SourceStats
 from stream.sources.thread import Reader, ThreadSource
-from tests.leaks import no_leaks as no_leaks
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 
 

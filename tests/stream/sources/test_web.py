@@ -17,11 +17,9 @@ from core.errors import SourceUnavailable
 from stream.sources import MaxPace, open_source
 from stream.sources.av_reader import Timeouts
 from stream.sources.failures import translate
-from tests.leaks import no_leaks as no_leaks
 from tests.rtsp.media import counter_frame, write_counter_video
 from tests.stream.sources.reading import counters, read
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 IMPATIENT = Timeouts(open_s=2.0, read_s=2.0)
 

@@ -19,11 +19,8 @@ from stream.feed import CameraState, Feed
 from stream.sampler import Sampler
 from stream.sources.sdp import with_bitrates
 from stream.sources.webrtc import WebRtcReceiver
-from tests.leaks import no_leaks as no_leaks
 from tests.rtsp.media import counter_frame, read_counter
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("no_leaks")
 
 
 class CounterTrack(VideoStreamTrack):
