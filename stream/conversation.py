@@ -154,7 +154,7 @@ class Conversation:
                 data = message.get("bytes")
                 if data is not None:
                     lookout, jpeg = unpack_frame(data)
-                    await self._inlet.offer(lookout.camera, jpeg, None)
+                    await self._inlet.offer(lookout, jpeg, None)
                     continue
                 fields = _fields(message.get("text") or "")
                 event = wire.parse_event(fields)

@@ -187,7 +187,7 @@ class Handlers:
 
     async def _image_append(self, event: ImageAppend) -> None:
         data = pictures.from_base64(event.image)
-        await self._inlet.offer(event.lookout.camera, data, event.event_id)
+        await self._inlet.offer(event.lookout, data, event.event_id)
 
     async def _image_clear(self, event: ImageClear) -> None:
         self._inlet.clear()

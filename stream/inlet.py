@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.errors import CameraNotFound, Forbidden, FrameError, LookoutError
-from core.events import Error, ImageDropped, ServerEvent
+from core.events import Error, ImageDropped, ImageLookout, ServerEvent
 from stream import pictures
 from stream.seam import CameraSeam, CamerasSeam
 from stream.sources.push import PushSource
@@ -31,6 +31,7 @@ class Picture:
     """An undecoded frame and the event it came with."""
 
     data: bytes
+    captured_at: float | None  # seconds on the sender's clock
     event_id: str | None
 
 
@@ -51,8 +52,13 @@ class Inlet:
         self._told = 0.0
         self._arrived = asyncio.Event()
 
-    async def offer(self, camera: str, data: bytes, event_id: str | None) -> None:
+    async def offer(self, about: ImageLookout, data: bytes, event_id: str | None) -> None:
         """Take a frame; the first one of a camera attaches it.
+
+        Args:
+            about: which camera, and when it was taken.
+            data: JPEG or PNG.
+            event_id: named in the error if it cannot be read.
 
         Raises:
             FrameError: if it is empty.
@@ -62,11 +68,13 @@ class Inlet:
         """
         if not data:
             raise FrameError("the image is empty (0 bytes); send a JPEG file")
+        camera = about.camera
         if camera not in self._own:
             await self._attach(camera)
         if camera in self._waiting:
             self._lost[camera, "superseded"] += 1
-        self._waiting[camera] = Picture(data, event_id)
+        taken = about.captured_at.timestamp() if about.captured_at else None
+        self._waiting[camera] = Picture(data, taken, event_id)
         self._arrived.set()
 
     def clear(self) -> None:
@@ -114,7 +122,7 @@ class Inlet:
             pixels = await asyncio.to_thread(pictures.decode, picture.data)
             camera = self._own.get(name)
             if camera is not None:
-                camera.push(pixels)
+                camera.push(pixels, picture.captured_at)
         except LookoutError as error:
             self._put(Error(error=error_body(error, event_id=picture.event_id, param="image")))
 

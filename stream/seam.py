@@ -39,8 +39,8 @@ class CameraSeam(Protocol):
             CameraBlind: if nothing has been seen yet.
         """
 
-    def push(self, pixels: NDArray[np.uint8]) -> object:
-        """Hand in a frame; only where the source is a `PushSource`."""
+    def push(self, pixels: NDArray[np.uint8], captured_at: float | None = None) -> object:
+        """Hand in a frame, and when it was taken; only where the source is a `PushSource`."""
 
 
 class CamerasSeam(Protocol):

@@ -62,22 +62,20 @@ async def serve(options: ServeOptions) -> None:
     """
     settings = options.settings()
     doorman = doorman_of(settings.server, os.environ)
-    sock = bind(settings.server.host, settings.server.port)  # before the model: that takes long
     log_to_stderr(settings.log.level)
     stop = _on_signals()
-    print(f"Loading the model {settings.model.name} ...", file=sys.stderr)
-    try:
-        async with (
-            open_house(settings) as house,
-            _server(house, settings, doorman).listening(sock) as address,
-        ):
-            _welcome(address, house)
-            await _until(stop, house)
-            print("Stopping ...", file=sys.stderr)
-    except ExceptionGroup as group:
-        raise only_error(group) from None
-    finally:
-        sock.close()
+    with bind(settings.server.host, settings.server.port) as sock:  # first: loading takes long
+        print(f"Loading the model {settings.model.name} ...", file=sys.stderr)
+        try:
+            async with (
+                open_house(settings) as house,
+                _server(house, settings, doorman).listening(sock) as address,
+            ):
+                _welcome(address, house)
+                await _until(stop, house)
+                print("Stopping ...", file=sys.stderr)
+        except ExceptionGroup as group:
+            raise only_error(group) from None
 
 
 def _server(house: House, settings: Settings, doorman: Doorman) -> Server:

@@ -36,6 +36,7 @@ class FakeCamera:
         self.fails: str | None = None
         self.asked: list[Question] = []
         self.pushed: list[NDArray[np.uint8]] = []
+        self.captured: list[float | None] = []
         self.truths: dict[str, Any] | None = None
         self.running = 0
         self.source: Source | None = None
@@ -91,10 +92,11 @@ class FakeCamera:
     def see(self, pixels: NDArray[np.uint8]) -> None:
         self._frame = Frame(4.0, time.monotonic(), pixels)
 
-    def push(self, pixels: NDArray[np.uint8]) -> None:
+    def push(self, pixels: NDArray[np.uint8], captured_at: float | None = None) -> None:
         assert isinstance(self.source, PushSource)
         self.pushed.append(pixels)
-        self.source.push(pixels)
+        self.source.push(pixels, captured_at)
+        self.captured.append(captured_at)
         self.see(pixels)
         self.change(frames_in=len(self.pushed))
 

@@ -45,8 +45,9 @@ async def house(
         chosen = ServerSettings(**settings)
         doorman = doorman_of(chosen, environment or {})
         server = Server(cameras, ModelInfo(name="fake"), chosen, rules or Rules(), doorman)
-        async with server.listening(bind(chosen.host, port)) as url:
-            yield House(url, cameras)
+        with bind(chosen.host, port) as sock:
+            async with server.listening(sock) as url:
+                yield House(url, cameras)
 
 
 @dataclass

@@ -28,10 +28,12 @@ def jpeg(red: int) -> bytes:
 async def test_a_binary_frame_makes_the_client_a_camera_until_it_leaves() -> None:
     async with house() as there, client(there) as other:
         async with client(there) as me:
-            await me.socket.send(pack_frame("webcam", jpeg(200), datetime.now(UTC)))
+            taken = datetime(2026, 11, 20, 12, 0, 0, 250_000, UTC)
+            await me.socket.send(pack_frame("webcam", jpeg(200), taken))
             state = await other.until("lookout.camera.state", camera="webcam")
             assert state["state"] == "live"
             await eventually(lambda: there.cameras["webcam"].pushed)
+            assert there.cameras["webcam"].captured == [taken.timestamp()]
             pixels = there.cameras["webcam"].pushed[0]
             assert pixels.shape == (48, 64, 3)
             assert abs(int(pixels[..., 0].mean()) - 200) < 8
