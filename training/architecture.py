@@ -7,10 +7,7 @@ from typing import Any, Final
 import torch
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from models.attention import VISION
-from models.attention import register as register_vision
-from training.attention import FOLDED
-from training.attention import register as register_folded
+from training.attention import TEXT, VISION, register
 
 PICTURE: Final = 96  # pixels per side
 PATCH: Final = 8
@@ -85,7 +82,6 @@ def fast(model: Qwen3VLForConditionalGeneration) -> Qwen3VLForConditionalGenerat
 
     Its language model then takes masks to be added, [n, 1, m, l], and no others.
     """
-    register_vision()
-    register_folded()
-    model.set_attn_implementation({"text_config": FOLDED, "vision_config": VISION})
+    register()
+    model.set_attn_implementation({"text_config": TEXT, "vision_config": VISION})
     return model
