@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
 import time
 from collections import OrderedDict
@@ -24,7 +25,6 @@ COOKIE = "lookout"
 SUBPROTOCOL = "realtime"
 TOKEN_SUBPROTOCOLS = ("lookout.token.", "openai-insecure-api-key.")
 MIN_KEY_CHARS = 20  # what is shorter could be guessed, and hashing it would not help
-_LOOPBACK = ("127.", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,10 @@ def environment_key(environment: Mapping[str, str]) -> KeyRecord | None:
 
 def is_loopback(host: str) -> bool:
     """Whether listening on `host` reaches this machine only."""
-    return host.startswith(_LOOPBACK)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Tokens:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from stream.auth import is_loopback
 from stream.settings import Settings
 
 Level = Literal["ok", "warn", "fail"]
@@ -169,8 +170,7 @@ def tls(settings: Settings) -> Finding:
     """Certificate and key, if configured."""
     certificate, key = settings.server.tls_certificate, settings.server.tls_key
     if certificate is None:
-        loopback = settings.server.host.startswith(("127.", "localhost", "::1"))
-        if loopback:
+        if is_loopback(settings.server.host):
             return Finding("ok", "TLS", "off; not needed on this machine itself")
         return Finding(
             "warn", "TLS", "off: browsers on other machines cannot use their camera",

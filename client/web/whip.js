@@ -66,6 +66,8 @@ export class WhipSession {
       headers: { "Content-Type": "application/sdp" },
       body: this.#peer.localDescription.sdp,
       signal,
+    }).catch(() => {
+      throw new Error("the server did not take the offer");
     });
     const body = await response.text();
     if (response.status !== 201) throw new Error(`the server refused WebRTC with status ${response.status}`);

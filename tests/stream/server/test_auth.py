@@ -39,7 +39,7 @@ async def greeted(me: Client) -> bool:
     return (await me.receive())["type"] == "session.created"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "lookout.example"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "lookout.example", "127.example"])
 def test_listening_beyond_loopback_needs_a_key_or_to_be_told(host: str) -> None:
     with pytest.raises(ConfigError, match="LOOKOUT_API_KEY"):
         Doorman(host, [])
