@@ -1,0 +1,1 @@
+"""asyncio: sources, cameras, conversations, the server, replays and the command line."""
