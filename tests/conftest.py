@@ -9,6 +9,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Examples are not judged by their speed: that is the machine's, not ours.
+settings.register_profile("lookout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lookout")
 
 # Pools that belong to the event loop and end with it, and watchers of child processes.
 POOLS = ("asyncio_", "AnyIO worker", "waitpid-", "asyncio-waitpid")

@@ -102,7 +102,9 @@ def _welcome(address: str, house: House) -> None:
     names = house.cameras.names()
     print(f"Lookout is at {address}")
     if names:
-        print(f'Try: lookout ask {names[0]} "What do you see?" --server {address}')
+        rendered = house.cameras.get(names[0]).url.startswith("demo:")
+        question = "How many objects are there?" if rendered else "What do you see?"
+        print(f'Try: lookout ask {names[0]} "{question}" --server {address}')
     else:
         print("No camera yet: open the page and start the webcam, or use --source NAME=URL")
     if house.model.info.note:
