@@ -1,0 +1,1 @@
+"""Configuration files; a folder of its own so that an installed copy finds them."""

@@ -1,1 +1,1 @@
-"""The words all folders share. No asyncio, no I/O, no model; importing this package costs nothing."""
+"""The words all folders share. No asyncio, no I/O, no model; importing it costs nothing."""
