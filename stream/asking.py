@@ -5,8 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from core.errors import QuestionTooLong
 from engine.requests import Ask, Begun, Ended
 from stream.answer import Answer, AnswerResult, Evidence, Question
+
+
+def check(question: Question, chars: int, tokens: int) -> None:
+    """Refuse what cannot be answered in the room there is.
+
+    Args:
+        question: as it was asked.
+        chars: most characters of its text.
+        tokens: most tokens of an answer.
+
+    Raises:
+        QuestionTooLong: if the text or the answer asked for is too long, or nothing is asked.
+    """
+    if not question.text.strip():
+        raise QuestionTooLong("the question is empty: say what you want to know")
+    if len(question.text) > chars:
+        raise QuestionTooLong(
+            f"the question has {len(question.text)} characters, at most {chars} are taken: "
+            "shorten it or raise answer.max_question_chars"
+        )
+    if question.max_tokens > tokens:
+        raise QuestionTooLong(
+            f"an answer of {question.max_tokens} tokens was asked for, at most {tokens} fit: "
+            "ask for less or raise answer.max_tokens"
+        )
 
 
 def to_ask(question: Question) -> Ask:

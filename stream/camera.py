@@ -22,7 +22,7 @@ from core.errors import (
     ConfigError,
     EngineDead,
     LookoutError,
-    QuestionTooLong,
+    Reason,
     SourceUnavailable,
 )
 from core.frames import Frame, Segment
@@ -32,7 +32,7 @@ from engine.requests import Perceived
 from memory.eviction import EvictionPolicy
 from pruning.policy import PruningPolicy
 from stream.answer import Answer, Question
-from stream.asking import Listener, to_ask
+from stream.asking import Listener, check, to_ask
 from stream.feed import CameraState, Feed, FeedStatus
 from stream.segmenter import Segmenter
 from stream.sources.base import EndOfSource, Source
@@ -106,6 +106,7 @@ class Camera:
         self._source: Source | None = None
         self._newest: Frame | None = None
         self._answering = 0
+        self._over = False  # nobody watches any more
         self._loop = asyncio.get_running_loop()
 
     async def open(self) -> None:
@@ -135,12 +136,15 @@ class Camera:
             SourceUnavailable: a file could not be read (on).
             EngineDead: if the engine ended.
         """
-        async with asyncio.TaskGroup() as group:
-            feed = group.create_task(self._feed.run(), name=f"camera[{self.name}].feed")
-            try:
-                await self._watch()
-            finally:
-                feed.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                feed = group.create_task(self._feed.run(), name=f"camera[{self.name}].feed")
+                try:
+                    await self._watch()
+                finally:
+                    feed.cancel()
+        finally:
+            self._over = True
 
     def close(self) -> None:
         """Give the memory back. Idempotent, returns at once."""
@@ -160,14 +164,7 @@ class Camera:
         """
         if self._memory is None:
             raise CameraError(f"camera {self.name} was detached")
-        if not question.text.strip():
-            raise QuestionTooLong("the question is empty: say what you want to know")
-        most = self._watching.max_question_chars
-        if len(question.text) > most:
-            raise QuestionTooLong(
-                f"the question has {len(question.text)} characters, at most {most} are taken: "
-                "shorten it or raise answer.max_question_chars"
-            )
+        check(question, self._watching.max_question_chars, self._engine.limits.answer_tokens)
         if self._tally.frames_remembered == 0:
             state = self._feed.status.state
             raise CameraBlind(f"camera {self.name} has shown nothing yet (it is {state})")
@@ -196,21 +193,24 @@ class Camera:
         Raises:
             ConfigError: if this camera's frames do not come from outside.
         """
+        if self._source is None:
+            return False  # only just attached
         if not isinstance(self._source, PushSource):
             raise ConfigError(f"camera {self.name} takes its frames from {self.url}, not from you")
         return self._source.push(pixels, captured_at)
 
     def view(self) -> CameraView:
         """Its state and numbers now."""
-        feed, tally, memory = self._feed.status, self._tally, self._memory
+        feed, tally = self._feed.status, self._tally
+        state, reason = self._state(feed)
         limits, shape = self._engine.limits, self._engine.model.shape
         age = self._frame_age()
         pages = self._engine.pool.pages_for(limits.capacity)
         return CameraView(
             name=self.name,
             url=self.url,
-            state=str(feed.state if memory is not None else CameraState.DISABLED),
-            reason=feed.reason,
+            state=str(state),
+            reason=reason,
             retry_in_ms=_ms(feed.retry_in_s),
             fps=self._watching.fps,
             codec=feed.codec,
@@ -284,6 +284,14 @@ class Camera:
     def _open_source(self) -> Source:
         self._source = self._make_source()
         return self._source
+
+    def _state(self, feed: FeedStatus) -> tuple[CameraState, Reason | None]:
+        """What the feed says, as long as there is one: a camera that died must not look alive."""
+        if self._memory is None:
+            return CameraState.DISABLED, feed.reason
+        if self._over and feed.state is not CameraState.OFFLINE:
+            return CameraState.OFFLINE, "unknown"
+        return feed.state, feed.reason
 
     def _changed(self, status: FeedStatus) -> None:
         self._on_change(self.view())
