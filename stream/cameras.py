@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from core.errors import CameraExists, CameraNotFound, LookoutError
+from core.errors import CameraError, CameraExists, CameraNotFound, LookoutError
 from engine.engine import Engine
 from stream.camera import Camera, Gate, Watching
 from stream.sources.address import redact
@@ -32,6 +32,7 @@ class Cameras:
         self._watching = watching
         self._cameras: dict[str, Camera] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()  # of detached cameras
         self._listeners: list[Callable[[CameraView], None]] = []
 
     async def __aenter__(self) -> Self:
@@ -43,8 +44,10 @@ class Cameras:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for name in self.names():
-            await self.detach(name)
+        while self._cameras:
+            await self.detach(next(iter(self._cameras)))
+        if self._ending:  # whoever detached these was cancelled before they had ended
+            await asyncio.wait(self._ending)
 
     def names(self) -> list[str]:
         """All of them, in order of attaching."""
@@ -75,6 +78,7 @@ class Cameras:
         Raises:
             CameraExists: if the name is taken.
             CapacityExceeded: if no memory is left for one more.
+            CameraError: if it was detached meanwhile.
             EngineDead: if the engine ended.
         """
         if name in self._cameras:
@@ -86,8 +90,11 @@ class Cameras:
         self._cameras[name] = camera  # the name is taken from here on
         try:
             await camera.open()
+            if self._cameras.get(name) is not camera:
+                raise CameraError(f"camera {name} was detached while it was being attached")
         except BaseException:
-            del self._cameras[name]
+            if self._cameras.get(name) is camera:
+                del self._cameras[name]
             camera.close()
             raise
         self._tasks[name] = asyncio.create_task(self._run(camera), name=f"camera[{name}]")
@@ -104,10 +111,10 @@ class Cameras:
         del self._cameras[name]
         camera.close()
         if task is not None:
+            self._ending.add(task)
+            task.add_done_callback(self._forget)
             task.cancel()
             await asyncio.wait([task])
-            if not task.cancelled():
-                task.exception()  # it was logged when it happened
         self._tell(camera.view())
 
     async def finished(self, name: str) -> None:
@@ -146,6 +153,11 @@ class Cameras:
             raise _first(known) from None
         finally:
             self._tell(camera.view())
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._ending.discard(task)
+        if not task.cancelled():
+            task.exception()  # it was logged when it happened
 
     def _tell(self, view: CameraView) -> None:
         for listener in list(self._listeners):

@@ -1,0 +1,110 @@
+"""Cameras attached, detached and failing, on a tiny random model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from core.errors import CameraError, CameraNotFound, QuestionTooLong
+from engine.engine import Engine
+from engine.limits import Limits
+from memory.eviction import SinkWindow
+from pruning.none import Dense
+from stream.answer import Question
+from stream.camera import Watching
+from stream.cameras import Cameras
+from tests.stream.scripted import ScriptedSource
+from tests.tiny import ours
+from tests.waiting import eventually
+
+SIZE = (48, 64)
+WATCHING = Watching(
+    fps=4.0,
+    buffer_frames=8,
+    max_steps=2,
+    cut_threshold=1.0,
+    policy=Dense(),
+    budget=8,
+    eviction=SinkWindow(),
+    max_question_chars=100,
+    stale_after_s=60.0,
+)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    limits = Limits(cameras=2, answers=2, waiting=2, capacity=200, answer_tokens=16)
+    with Engine(ours(), limits) as running:
+        yield running
+    assert running.pool.free == running.pool.unpromised == running.pool.pages
+
+
+async def test_a_camera_detached_while_it_is_attached_leaves_nothing_behind(engine):
+    async with Cameras(engine, WATCHING) as cameras:
+        attaching = asyncio.create_task(cameras.attach("porch", ScriptedSource, url="rtsp://a/"))
+        await eventually(lambda: cameras.names() == ["porch"])
+        await cameras.detach("porch")
+        again = await cameras.attach("porch", ScriptedSource, url="rtsp://b/")
+        with pytest.raises(CameraError, match="detached"):
+            await attaching
+        assert cameras.get("porch") is again, "the new camera of that name is untouched"
+
+
+async def test_a_detach_that_is_cancelled_is_finished_on_leaving(engine):
+    closing = asyncio.Event()
+
+    class Slow(ScriptedSource):
+        async def close(self) -> None:
+            await closing.wait()
+            await super().close()
+
+    source = Slow().give(0.0, size=SIZE)
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await eventually(lambda: camera.latest() is not None)
+        detaching = asyncio.create_task(cameras.detach("porch"))
+        await eventually(lambda: not cameras.names())
+        detaching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await detaching
+        assert not source.closed
+        closing.set()
+    assert source.closed
+
+
+async def test_a_camera_that_died_of_a_mistake_does_not_pass_for_a_live_one(engine):
+    class Broken(ScriptedSource):
+        async def recv(self):
+            frame = await super().recv()
+            if frame.pts > 1:
+                raise RuntimeError("a mistake")
+            return frame
+
+    source = Broken().give(0.0, 0.25, 2.0, size=SIZE)
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await cameras.finished("porch")
+        assert (camera.view().state, camera.view().reason) == ("offline", "unknown")
+
+
+async def test_a_longer_answer_than_there_is_room_for_is_refused(engine):
+    source = ScriptedSource().give(0.0, 0.25, size=SIZE)
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await eventually(lambda: camera.view().frames_remembered == 2)
+        with pytest.raises(QuestionTooLong, match="16"):
+            camera.ask(Question("what?", max_tokens=17))
+        async with camera.ask(Question("what?", max_tokens=16)) as answer:
+            async for _ in answer:
+                pass
+        assert answer.result is not None
+        assert answer.result.finish_reason in ("stop", "length")
+
+
+async def test_an_unknown_camera_is_named_with_those_there_are(engine):
+    async with Cameras(engine, WATCHING) as cameras:
+        await cameras.attach("porch", ScriptedSource, url="rtsp://a/")
+        with pytest.raises(CameraNotFound, match="'yard'.*porch"):
+            cameras.get("yard")
