@@ -23,10 +23,7 @@ class Perception:
         self._runner = runner
 
     def encode(self, jobs: list[SegmentJob]) -> None:
-        """See the segments of several cameras in one call, prune and lay them out.
-
-        All segments must share one picture size.
-        """
+        """See the segments of several cameras in one call; all must share one picture size."""
         model = self._runner.model
         seen = model.encode([job.segment for job in jobs if job.segment is not None])
         for job, tokens in zip(jobs, seen, strict=True):

@@ -10,7 +10,14 @@ import time
 import torch
 from torch import Tensor
 
-from core.errors import AnswerError, Busy, CapacityExceeded, LookoutError, QuestionTooLong
+from core.errors import (
+    AnswerError,
+    Busy,
+    CapacityExceeded,
+    GenerationFailed,
+    LookoutError,
+    QuestionTooLong,
+)
 from engine.detokenizer import Detokenizer
 from engine.jobs import AnswerHandle
 from engine.requests import Begun, Ended, FinishReason
@@ -46,8 +53,18 @@ class Speech:
             raise Busy(f"no memory is left for another answer: {error}") from error
 
     def see(self, answer: AnswerHandle) -> None:
-        """Encode the question's own pictures."""
-        answer.images = [self._runner.model.encode_image(pixels) for pixels in answer.ask.images]
+        """Encode the question's own pictures.
+
+        Raises:
+            GenerationFailed: if one has a shape that no model can see.
+        """
+        model = self._runner.model
+        for pixels in answer.ask.images:
+            try:
+                model.step_tokens(*pixels.shape[:2])
+            except ValueError as error:
+                raise GenerationFailed(f"a picture cannot be seen: {error}") from None
+        answer.images = [model.encode_image(pixels) for pixels in answer.ask.images]
 
     def lay_out(self, answer: AnswerHandle) -> None:
         """Lay the question out after the snapshot and lease its private pages.
@@ -121,12 +138,12 @@ class Speech:
         if answer.over:
             return
         answer.over = True
-        if answer.text is not None and (rest := answer.text.flush()) and reason != "error":
-            answer.listener.delta(rest)
         if answer.snapshot is not None:
             answer.snapshot.release()
         if answer.scratch is not None:
             answer.scratch.release()
+        if answer.text is not None and reason != "error" and (rest := answer.text.flush()):
+            answer.listener.delta(rest)
         answer.listener.ended(Ended(reason, answer.said, error))
 
     def fail(self, answer: AnswerHandle, error: AnswerError) -> None:

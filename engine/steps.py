@@ -34,6 +34,8 @@ from models.vlm import VideoLanguageModel
 log = logging.getLogger("lookout.engine")
 
 Job = SegmentJob | AnswerHandle
+# After these nothing on the device can be relied on; a process that goes on would only fail slowly.
+DEVICE_FAILED = (torch.OutOfMemoryError, torch.AcceleratorError)
 
 
 class Steps:
@@ -164,7 +166,10 @@ class Steps:
         assert job.segment is not None
         frames = job.segment.frames
         height, width = frames[0].pixels.shape[:2]
-        per_step = self._runner.model.step_tokens(height, width)
+        try:
+            per_step = self._runner.model.step_tokens(height, width)
+        except ValueError as error:
+            raise FrameError(str(error)) from None
         job.size = per_step * -(-len(frames) // self._runner.model.frames_per_step)
 
     def _forward(self, plan: StepPlan) -> None:
@@ -230,7 +235,7 @@ class Steps:
         assert callable(stage)
         try:
             stage()
-        except torch.OutOfMemoryError:
+        except DEVICE_FAILED:
             raise
         except LookoutError as error:
             self._fail(job, error)

@@ -200,11 +200,20 @@ def test_a_segment_that_cannot_be_encoded_is_lost_alone(engine):
     handle, other = open_camera(engine), open_camera(engine)
     thin = np.zeros((1, 5000, 3), np.uint8)
     bad = Segment(0, (Frame(0.0, 0.0, thin),))
-    with pytest.raises(FrameError, match="lost"):
+    with pytest.raises(FrameError, match="lost: aspect ratio of 5000x1"):
         show(engine, handle, bad)
     assert show(engine, handle, segment(1)).frames == 2
     assert show(engine, other, segment(1)).frames == 2
     settle(engine, [handle, other])
+
+
+def test_a_picture_in_a_question_that_cannot_be_seen_is_refused_by_its_shape(engine):
+    handle = open_camera(engine)
+    show(engine, handle, segment(0))
+    ended = ask(engine, handle, images=(np.zeros((1, 5000, 3), np.uint8),)).wait()
+    assert isinstance(ended.error, GenerationFailed)
+    assert "5000x1" in str(ended.error)
+    settle(engine, [handle])
 
 
 def test_lookahead_holds_one_step_back_and_a_flush_decides_it(engine):
@@ -306,10 +315,11 @@ def test_a_cancel_that_comes_during_a_forward_lets_no_further_token_out():
         settle(engine, [handle])
 
 
-def test_running_out_of_device_memory_ends_the_engine_and_tells_everybody():
+@pytest.mark.parametrize("failure", [torch.OutOfMemoryError, torch.AcceleratorError])
+def test_a_device_that_failed_ends_the_engine_and_tells_everybody(failure):
     def exhaust(chunks) -> None:
         if holds(ours(), chunks, "~"):
-            raise torch.OutOfMemoryError("no memory left")
+            raise failure("the device is gone")
 
     with Engine(Hooked(ours(), exhaust), LIMITS) as engine:
         handle = open_camera(engine)
@@ -317,6 +327,6 @@ def test_running_out_of_device_memory_ends_the_engine_and_tells_everybody():
         ended = ask(engine, handle, "~").wait()
         assert ended.finish_reason == "error"
         assert isinstance(ended.error, EngineDead)
-        with pytest.raises(EngineDead, match="OutOfMemoryError"):
+        with pytest.raises(EngineDead, match=failure.__name__):
             ask(engine, handle)
         assert not engine.alive
