@@ -74,12 +74,10 @@ function drawLink({ status, retryInMs }) {
   setText(pill.querySelector("[data-part=text]"), text);
 }
 
-function drawModel({ name, embedded, note }) {
-  const limits =
-    "This is the small embedded model: it knows only the coloured shapes of the demo cameras. For real " +
-    "scenes restart with `lookout serve --model Qwen/Qwen3-VL-4B-Instruct`.";
-  setNotice(byId("model-note"), embedded ? note || limits : null);
-  byId("talk-title").title = name ? `Answers come from ${name}` : "";
+/** `note` says what the users of this model should know of it. */
+function drawModel({ name, note }) {
+  setNotice(byId("model-note"), note);
+  byId("talk-title").title = `Answers come from ${name}`;
 }
 
 function drawWebcam() {

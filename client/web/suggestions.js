@@ -4,7 +4,7 @@ import { element } from "./dom.js";
 import { fetchTruth } from "./truth.js";
 
 const ANYWHERE = ["What do you see?", "What changed in the last minute?", "Is anybody there?"];
-const DEMO = ["How many objects are there?", "What appeared last?"];
+const DEMO = ["What do you see?", "How many objects are there?", "What appeared last?"];
 
 export class Suggestions {
   #group;
@@ -58,7 +58,6 @@ function aboutOne(objects) {
   if (!newest) return ["Is there a red circle?"];
   return [
     `What color is the ${newest.shape}?`,
-    `Where is the ${newest.shape}?`,
     `Which way is the ${newest.shape} moving?`,
   ];
 }

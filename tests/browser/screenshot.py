@@ -17,7 +17,7 @@ from tests.browser.process import lookout
 from tests.browser.steps import connected, live
 
 SIZE = ViewportSize(width=1280, height=800)
-QUESTIONS = ("How many objects are there?", "What appeared last?", "Where is the")
+QUESTIONS = ("How many objects are there?", "What appeared last?", "Which way is the")
 
 
 async def main(file: Path, *options: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
@@ -69,6 +70,26 @@ async def test_a_webcam_is_watched_while_it_is_asked_and_answers_can_be_cancelle
 
         await page.get_by_test_id("webcam").click()
         await expect(page.get_by_test_id("camera").locator("option")).to_have_text(["demo"])
+        await page.close()
+
+
+async def test_the_embedded_model_says_what_it_knows_and_answers_about_its_demo_camera(
+    open_page: OpenPage,
+) -> None:
+    async with lookout(*DEMO) as server:
+        page = await connected(await open_page(server.url))
+        await live(page)
+        await expect(page.get_by_test_id("model-note")).to_contain_text("knows only")
+        await expect(page.get_by_test_id("model-note")).to_contain_text("--model Qwen/Qwen3-VL")
+        await more_frames(page, 4)
+        await ask(page, "How many objects are there?")
+        await expect(page.get_by_test_id("turn")).to_have_attribute("data-status", "completed")
+        await expect(page.get_by_test_id("answer")).to_have_text(
+            re.compile(r"There (is one|are (none|two|three|four))\.")
+        )
+        await expect(page.get_by_test_id("evidence")).to_contain_text("demo")
+        await page.get_by_test_id("footnote").locator("summary").click()
+        await expect(page.get_by_test_id("footnote")).to_contain_text("in view")
         await page.close()
 
 
