@@ -1,14 +1,17 @@
 """What the next step does: pure decisions, no torch, no threads.
 
 Decode goes first: every answer that is speaking gets a token in every step. Prefill (questions and
-segments) shares a token budget by age, questions before segments of the same step. Vision encodes
-are bounded per step, so that speaking is never held up for long.
+segments) shares a token budget: questions go before segments and each by age, but while segments
+wait questions take at most three quarters, so that no run of questions stops the watching. Vision
+encodes are bounded per step, so that speaking is never held up for long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+WATCHING = 4  # one part in so many of the prefill budget is kept for segments that wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +64,17 @@ class Scheduler:
             prefills: jobs with tokens laid out.
             encodes: jobs with pictures not yet seen.
         """
-        granted: list[tuple[int, int]] = []
-        left = self.prefill_tokens
-        for job in _by_urgency(prefills):
-            if left <= 0:
-                break
-            tokens = min(job.size, left)
-            granted.append((job.job, tokens))
-            left -= tokens
+        questions = [job for job in prefills if job.urgent]
+        segments = [job for job in prefills if not job.urgent]
+        kept = min(self.prefill_tokens // WATCHING, sum(job.size for job in segments))
+        granted = _share(questions, self.prefill_tokens - kept)
+        granted += _share(segments, self.prefill_tokens - sum(tokens for _, tokens in granted))
         return StepPlan(tuple(decoding), tuple(granted), self._encodes(encodes))
 
     def _encodes(self, encodes: Sequence[Waiting]) -> tuple[int, ...]:
         chosen: list[int] = []
         left = self.encode_tokens
-        for job in _by_urgency(encodes):
+        for job in _by_age(encodes):
             if chosen and job.size > left:
                 break
             chosen.append(job.job)
@@ -82,5 +82,17 @@ class Scheduler:
         return tuple(chosen)
 
 
-def _by_urgency(jobs: Sequence[Waiting]) -> list[Waiting]:
-    return sorted(jobs, key=lambda job: (not job.urgent, job.since))
+def _share(jobs: Sequence[Waiting], left: int) -> list[tuple[int, int]]:
+    """(job, tokens) of the oldest jobs, `left` tokens in all at most."""
+    granted: list[tuple[int, int]] = []
+    for job in _by_age(jobs):
+        if left <= 0:
+            break
+        tokens = min(job.size, left)
+        granted.append((job.job, tokens))
+        left -= tokens
+    return granted
+
+
+def _by_age(jobs: Sequence[Waiting]) -> list[Waiting]:
+    return sorted(jobs, key=lambda job: job.since)

@@ -43,8 +43,21 @@ def test_a_question_goes_before_segments_and_the_older_before_the_younger(prefil
     order = [rank[job] for job, _ in plan.prefill]
     assert order == sorted(order)
     served = {job for job, _ in plan.prefill}
-    left_out = [rank[job.job] for job in prefills if job.job not in served]
-    assert all(place >= max(order) for place in left_out)
+    for urgent in (True, False):
+        ages = [job.since for job in prefills if job.urgent is urgent and job.job in served]
+        others = [job.since for job in prefills if job.urgent is urgent and job.job not in served]
+        assert all(since >= max(ages) for since in others if ages)
+
+
+@given(prefills=jobs, budget=st.integers(4, 400))
+def test_however_many_questions_come_segments_that_wait_keep_a_quarter(prefills, budget):
+    plan = Scheduler(prefill_tokens=budget).plan([], prefills, [])
+    urgent = {job.job: job.urgent for job in prefills}
+    got = sum(tokens for job, tokens in plan.prefill if not urgent[job])
+    waiting = sum(job.size for job in prefills if not job.urgent)
+    assert got >= min(budget // 4, waiting)
+    total = sum(job.size for job in prefills)
+    assert sum(tokens for _, tokens in plan.prefill) == min(budget, total), "nothing is wasted"
 
 
 def test_no_camera_starves():
