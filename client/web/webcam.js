@@ -4,7 +4,7 @@
 // `message` a sentence worth telling or null.
 
 import { JpegFeed } from "./jpeg-feed.js";
-import { WhipSession } from "./whip.js";
+import { Refusal, WhipSession } from "./whip.js";
 
 const CONSTRAINTS = {
   audio: false,
@@ -82,7 +82,9 @@ export class Webcam extends EventTarget {
     try {
       await session.open(this.stream, `whip/${encodeURIComponent(this.name)}`, round.signal);
     } catch (error) {
-      if (!round.signal.aborted) this.#fallBack(error);
+      if (round.signal.aborted) return;
+      if (error instanceof Refusal) this.stop(`The server did not take the webcam: ${error.message}.`);
+      else this.#fallBack(error);
       return;
     }
     if (round.signal.aborted) {

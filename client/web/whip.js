@@ -5,6 +5,9 @@ const CONNECT_WITHIN_MS = 5_000;
 const MAX_BITRATE = 2_500_000;
 const MAX_FRAMERATE = 15; // more than any camera is sampled at; the rest would be decoded for nothing
 
+/** The server answered and said no; another way of sending would be refused as well. */
+export class Refusal extends Error {}
+
 export class WhipSession {
   #peer = new RTCPeerConnection();
   #resource = null;
@@ -70,7 +73,7 @@ export class WhipSession {
       throw new Error("the server did not take the offer");
     });
     const body = await response.text();
-    if (response.status !== 201) throw new Error(`the server refused WebRTC with status ${response.status}`);
+    if (response.status !== 201) throw refusal(response.status, body);
     const location = response.headers.get("Location");
     if (location) this.#resource = new URL(location, response.url).href;
     await this.#peer.setRemoteDescription({ type: "answer", sdp: body });
@@ -82,6 +85,15 @@ export class WhipSession {
       return this.#peer.connectionState === "connected";
     };
     return when(this.#peer, "connectionstatechange", settled, CONNECT_WITHIN_MS, signal);
+  }
+}
+
+/** Our server says why in JSON; anything else comes from something in between, and may be got round. */
+function refusal(status, body) {
+  try {
+    return new Refusal(JSON.parse(body).error.message);
+  } catch {
+    return new Error(`the server refused it with status ${status}`);
   }
 }
 

@@ -186,6 +186,20 @@ async def test_webrtc_that_finds_no_path_falls_back_after_five_seconds(
     await live(page)
 
 
+async def test_a_server_without_room_says_so_and_the_webcam_is_off_again(
+    open_page: OpenPage,
+) -> None:
+    async with scene(limit=1) as server:
+        page = await connected(await open_page(server.url, may_complain=True))
+        await page.get_by_test_id("webcam").click()
+        notice = page.get_by_test_id("webcam-notice")
+        await expect(notice).to_contain_text(
+            "The server did not take the webcam: 1 cameras are the"
+        )
+        await expect(page.get_by_test_id("webcam")).to_have_text("Use my webcam")
+        await expect(page.get_by_test_id("camera").locator("option")).to_have_text(["demo"])
+
+
 async def test_a_refused_webcam_is_explained(server: House, open_page: OpenPage) -> None:
     page = await connected(await open_page(server.url, flags=(DENY_CAMERA,)))
     await page.get_by_test_id("webcam").click()
