@@ -22,15 +22,20 @@ MAX_ASPECT_RATIO = 200
 def fit_size(
     height: int, width: int, *, factor: int, min_pixels: int, max_pixels: int
 ) -> tuple[int, int]:
-    """The size a picture is resized to: multiples of `factor`, aspect kept, pixels in bounds.
+    """The size a picture is resized to: multiples of `factor`, aspect nearly kept.
+
+    Never more than `max_pixels`; `min_pixels` where rounding leaves room for both.
 
     Raises:
-        ValueError: if a side is not positive or the aspect ratio exceeds 200.
+        ValueError: if a side is not positive, the aspect ratio exceeds 200, or `max_pixels` does
+            not hold one cell of `factor` x `factor`.
     """
     if height < 1 or width < 1:
         raise ValueError(f"a picture of {width}x{height} pixels has no content")
     if max(height, width) / min(height, width) > MAX_ASPECT_RATIO:
         raise ValueError(f"aspect ratio of {width}x{height} exceeds {MAX_ASPECT_RATIO}")
+    if max_pixels < factor**2:
+        raise ValueError(f"max_pixels {max_pixels} holds no cell of {factor}x{factor} pixels")
     rows, columns = (max(factor, round(side / factor) * factor) for side in (height, width))
     if rows * columns > max_pixels:
         shrink = math.sqrt(height * width / max_pixels)
@@ -40,6 +45,11 @@ def fit_size(
     elif rows * columns < min_pixels:
         grow = math.sqrt(min_pixels / (height * width))
         rows, columns = (math.ceil(side * grow / factor) * factor for side in (height, width))
+    # Rounding up, and strips one cell high, may exceed the upper bound: the longer side gives way.
+    if rows > columns:
+        rows = min(rows, max_pixels // (columns * factor) * factor)
+    else:
+        columns = min(columns, max_pixels // (rows * factor) * factor)
     return rows, columns
 
 
