@@ -37,24 +37,39 @@ def load_model(
     Raises:
         ModelLoadFailed: naming what is missing or wrong and what to do.
     """
-    where = torch.device(_device(device))
+    where = _device(device)
     precision = _dtype(dtype, where)
     path = _folder(name)
     try:
-        config = AutoConfig.from_pretrained(path)
-        if config.model_type != "qwen3_vl":
-            raise ModelLoadFailed(
-                f"{name} is a {config.model_type} model; Lookout runs qwen3_vl checkpoints"
-            )
-        tokenizer = AutoTokenizer.from_pretrained(path)
-        model = Qwen3VLForConditionalGeneration.from_pretrained(path, dtype=precision)
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        return _load(name, path, where, precision, max_pixels)
+    except ModelLoadFailed:
+        raise
+    except Exception as error:  # every library below has errors of its own for a damaged file
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelLoadFailed(
             f"cannot load the model {name}: {first} "
-            "(a checkpoint folder holds config.json, tokenizer.json and *.safetensors; an id needs "
-            "a connection to its hub, or a filled cache)"
+            "(a checkpoint folder holds config.json, tokenizer.json and *.safetensors, all whole; "
+            "an id needs a connection to its hub, or a filled cache)"
         ) from error
+
+
+def _load(
+    name: str, path: str, where: torch.device, precision: torch.dtype, max_pixels: int | None
+) -> Qwen3VL:
+    config = AutoConfig.from_pretrained(path)
+    if config.model_type != "qwen3_vl":
+        raise ModelLoadFailed(
+            f"{name} is a {config.model_type} model; Lookout runs qwen3_vl checkpoints"
+        )
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    model, report = Qwen3VLForConditionalGeneration.from_pretrained(
+        path, dtype=precision, output_loading_info=True
+    )
+    if missing := sorted(report["missing_keys"]):  # transformers would go on with random numbers
+        raise ModelLoadFailed(
+            f"the weights of {name} lack {len(missing)} tensors, {missing[0]} for one: "
+            "fetch the checkpoint again"
+        )
     model = model.to(where).eval().requires_grad_(False)
     low, high = _pixels(path)
     if max_pixels is not None:
@@ -90,10 +105,18 @@ def _folder(name: str) -> str:
     return str(path)
 
 
-def _device(device: str) -> str:
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def _device(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise ModelLoadFailed(f"device {device} is not one of auto, cpu, cuda, cuda:N") from None
+    if found.type == "cuda" and not (found.index or 0) < torch.cuda.device_count():
+        raise ModelLoadFailed(
+            f"there is no device {device} here, or torch was built without CUDA: say auto or cpu"
+        )
+    return found
 
 
 def _dtype(dtype: str, device: torch.device) -> torch.dtype:
