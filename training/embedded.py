@@ -20,7 +20,7 @@ from core.errors import ConfigError
 from training.architecture import embedded_config, new_model
 from training.checkpoint import save_checkpoint
 from training.clips import Recipe
-from training.eye import EyePhase, settle
+from training.eye import EyePhase
 from training.layout import Tongue
 from training.loop import Budget, Trainer
 from training.report import draw_curves
@@ -78,7 +78,7 @@ def train(settings: Settings, out: Path, resume: bool = False) -> dict[str, Any]
             trainer.clear()
         trainer.run()
         if isinstance(phase, EyePhase):
-            settle(model, settings.seed)
+            phase.hand_over(settings.seed)
         facts["phases"][phase.name] = trainer.facts()
         save_checkpoint(model, tokenizer, out / "model")
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")

@@ -2,8 +2,8 @@
 
 What: colour, shape and motion. Where: row and column, which nothing else would make it keep and
 without which the language model cannot say where things are. Linear heads on the merger's output
-and on the DeepStack tap give the dense signal that answers alone would give only after hours; they
-are thrown away at the end.
+and on the DeepStack tap give the dense signal that answers alone would give only after hours. At
+the end what they read is folded into the tokens, and the heads are thrown away.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _CLASSES: Final[dict[str, list[object]]] = {
     "row": [*range(SIDE)],
     "column": [*range(SIDE)],
 }
-_SETTLED: Final = 2.0  # norm of a visual token when the eye hands over
+_READ: Final = 0.4  # size of each axis of what the heads read, when the eye hands over
+_OLD: Final = 1.0  # norm of the old features beside it
 _MOMENTS: Final = 8  # drawn from each world
 
 
@@ -103,25 +104,6 @@ def see(model: Qwen3VLForConditionalGeneration, frames: Tensor) -> tuple[Tensor,
     return seen.pooler_output.unflatten(0, (-1, PER_STEP)), taps
 
 
-@torch.no_grad()
-def settle(model: Qwen3VLForConditionalGeneration, seed: int) -> None:
-    """Scale the eye's outputs to the size of words, which changes nothing else about them.
-
-    Heads let the features grow; beside tokens that large, what the language model writes on a
-    visual token would be lost.
-
-    Args:
-        model: its merger and taps are scaled; done twice, it changes nothing more.
-        seed: of the pictures it is measured on.
-    """
-    features, taps = see(model, glances(np.random.default_rng([seed, 4]), 64).frames)
-    mergers = [model.model.visual.merger, *model.model.visual.deepstack_merger_list]
-    for merger, rows in zip(mergers, (features, *taps), strict=True):
-        scale = _SETTLED / float(rows.norm(dim=-1).mean())
-        merger.linear_fc2.weight.mul_(scale)
-        merger.linear_fc2.bias.mul_(scale)
-
-
 class EyePhase(nn.Module):
     """The eye's phase: its throw-away heads, its loss and its measure.
 
@@ -139,6 +121,34 @@ class EyePhase(nn.Module):
         width = model.config.text_config.hidden_size
         classes = sum(1 + len(names) for names in _CLASSES.values())
         self.heads = nn.ModuleList([nn.Linear(width, classes) for _ in range(2)])
+
+    @torch.no_grad()
+    def hand_over(self, seed: int) -> None:
+        """Write what the heads read back into the tokens, evenly, and at the size of words.
+
+        The features hold colour a hundred times larger than place. Each head's logits, brought to
+        one size, are laid on axes of their own beside the old features. All of it is linear, so it
+        goes into the mergers' last layer and the architecture stays as it is.
+
+        Args:
+            seed: of the axes, and of the pictures that sizes are measured on.
+        """
+        width = self.heads[0].in_features
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            axes = torch.linalg.qr(torch.randn(width, self.heads[0].out_features)).Q
+        batch = glances(np.random.default_rng([seed, 4]), 64)
+        features, taps = see(self.model, batch.frames)
+        visual = self.model.model.visual
+        mergers = (visual.merger, *visual.deepstack_merger_list)
+        for merger, head, rows in zip(mergers, self.heads, (features, *taps), strict=True):
+            logits = head(rows.flatten(0, 1))
+            mean, size = logits.mean(0), logits.std(0)
+            old = _OLD / rows.norm(dim=-1).mean() * torch.eye(width)
+            turn = old + _READ * axes @ torch.diag(1 / size) @ head.weight
+            last = merger.linear_fc2
+            last.bias.copy_(turn @ last.bias + _READ * axes @ ((head.bias - mean) / size))
+            last.weight.copy_(turn @ last.weight)
 
     def groups(self) -> list[dict[str, object]]:
         """Parameters by learning rate factor."""
