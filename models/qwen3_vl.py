@@ -1,8 +1,9 @@
 """Qwen3-VL over transformers: the same code for a Hugging Face id, a folder and the embedded model.
 
-Nothing in transformers is patched: attention comes in through `AttentionInterface`, positions are
-passed explicitly (the model's own `rope_deltas` state is never touched), the vision tower is called
-on its own, and the language model takes embeddings with DeepStack rows for the kept visual tokens.
+Nothing in transformers is patched: attention comes in through `AttentionInterface`, the rotary
+module of the loaded model is replaced by ours, positions are passed explicitly (the model's own
+`rope_deltas` state is never touched), the vision tower is called on its own, and the language model
+takes embeddings with DeepStack rows for the kept visual tokens.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from memory.reader import Plan
 from models import attention
 from models.layout import Chunk, join, text_positions, vision_positions
 from models.preprocess import fit_size, patchify
+from models.rotary import ExactRotary
 from models.vlm import ModelInfo, VideoLanguageModel
 
 MARKERS = 24  # tokens of a timestamp (up to years of seconds) and the two vision markers
@@ -32,7 +34,7 @@ class Qwen3VL(VideoLanguageModel):
     """A loaded Qwen3-VL checkpoint.
 
     Args:
-        model: in eval mode, on its device; its attention implementations are set here.
+        model: in eval mode, on its device; its attention and its rotary module are set here.
         tokenizer: with Qwen's special tokens.
         info: what people are told.
         min_pixels: smallest picture area fed to the vision tower.
@@ -52,6 +54,8 @@ class Qwen3VL(VideoLanguageModel):
         model.set_attn_implementation(
             {"text_config": attention.TEXT, "vision_config": attention.VISION}
         )
+        language = model.model.language_model
+        language.rotary_emb = ExactRotary(language.rotary_emb)
         self._model = model
         self._tokenizer = tokenizer
         self._pixels = (min_pixels, max_pixels)
@@ -97,10 +101,10 @@ class Qwen3VL(VideoLanguageModel):
         levels = tuple(level[0] for level in deepstack)
         return VisualTokens(features[0], rows, self._grid(grid), (0.0,), levels)
 
-    def prefix(self) -> Chunk:
+    def prefix(self, position: int = 0) -> Chunk:
         """See `VideoLanguageModel.prefix`: the system turn and the opening of the user's."""
         text = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n"
-        return self.lay_text(self._ids(text), 0)
+        return self.lay_text(self._ids(text), position)
 
     @torch.inference_mode()
     def lay_steps(self, tokens: VisualTokens, position: int) -> Chunk:

@@ -52,8 +52,8 @@ class VideoLanguageModel(ABC):
         """Visual tokens of one still picture, [h, w, 3] RGB."""
 
     @abstractmethod
-    def prefix(self) -> Chunk:
-        """What stands before everything a camera sees, at position 0."""
+    def prefix(self, position: int = 0) -> Chunk:
+        """What stands before everything a camera sees, from `position` on; always as long."""
 
     @abstractmethod
     def lay_steps(self, tokens: VisualTokens, position: int) -> Chunk:

@@ -8,6 +8,9 @@ import pytest
 import torch
 
 from core.tokens import VisualTokens
+from engine.runner import Row
+from memory.scratch import Scratch
+from models.layout import join
 from tests.models.harness import Stream
 from tests.models.oracle import attend, generate, masked, whole
 from tests.tiny import ours, segment, stock
@@ -150,6 +153,24 @@ def test_an_evicted_memory_equals_the_dense_sequence_with_evicted_keys_hidden_fr
     assert (stream.ask(QUESTION, tokens=1)[1][0] - reference).abs().max() < TOLERANCE
     everything = attend(sequence, torch.ones(n, n, dtype=torch.bool).tril())
     assert (everything - reference).abs().max() > 10 * TOLERANCE, "eviction must matter here"
+
+
+@pytest.mark.parametrize("days", [1, 30])
+def test_days_into_a_stream_the_same_pictures_give_the_same_logits(days):
+    """Attention knows differences of positions only; float32 angles would forget them."""
+
+    def logits(base: int) -> torch.Tensor:
+        stream, model = Stream(ours()), ours()
+        scratch = Scratch(stream.pool, 400)
+        chunks = [model.prefix(base)]
+        for one in (segment(0), segment(1)):
+            chunks.append(model.lay_steps(model.encode([one])[0], chunks[-1].next_position))
+        chunks.append(
+            model.lay_text(model.question_ids(QUESTION, [], ""), chunks[-1].next_position)
+        )
+        return stream.runner.forward([Row(join(chunks), None, scratch)])[0]
+
+    assert (logits(days * 24 * 3600 * 40) - logits(0)).abs().max() < TOLERANCE
 
 
 def test_several_segments_of_several_cameras_encode_in_one_call_as_alone():
