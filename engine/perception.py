@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.errors import LookoutError
 from engine.jobs import MemoryHandle, SegmentJob
 from engine.requests import Perceived
 from engine.runner import Row, Runner
 from memory.memory import KVMemory
 from memory.scratch import Scratch
-from models.layout import join
+from models.layout import Chunk, join
+
+# Positions that may lie between the sink and the oldest step. More would lead a model, in hours,
+# to distances it was never trained on; less would move the sink more often than need be.
+DRIFT = 4096
 
 
 class Perception:
@@ -36,6 +43,8 @@ class Perception:
         if job.is_sink:
             job.chunk = model.prefix()
         else:
+            if memory.drift() > DRIFT:
+                self._move_sink(memory)
             encoded, kept = pruner.encoded, pruner.kept
             decided = pruner.push(job.tokens) if job.tokens is not None else pruner.flush()
             job.encoded, job.kept = pruner.encoded - encoded, pruner.kept - kept
@@ -67,9 +76,8 @@ class Perception:
         """Move the prefilled tokens into memory, bring it under capacity, tell the listener."""
         memory, evicted = _memory(job.handle), 0
         if job.chunk is not None and job.scratch is not None:
-            positions = job.chunk.positions.T.contiguous().cpu().numpy()
             times = None if job.is_sink else job.chunk.times.numpy()
-            evicted = memory.append(job.scratch.view().slots, positions, times)
+            evicted = memory.append(job.scratch.view().slots, _positions(job.chunk), times)
             memory.next_position = job.chunk.next_position
         self.finish(job)
         job.listener(
@@ -98,12 +106,33 @@ class Perception:
         if job in job.handle.segments:
             job.handle.segments.remove(job)
 
+    def _move_sink(self, memory: KVMemory) -> None:
+        """Compute the fixed beginning anew, right before the oldest step held.
+
+        Keys of the same tokens at other positions differ by a rotation only, so nothing is lost;
+        and nothing adds up, as it would if stored keys were rotated again and again.
+        """
+        model = self._runner.model
+        chunk = model.prefix(memory.oldest_position() - len(model.prefix()))
+        scratch = Scratch(self._runner.pool, len(chunk))
+        try:
+            self._runner.forward([Row(chunk, None, scratch)])
+            memory.move_sink(scratch.view().slots, _positions(chunk))
+        finally:
+            scratch.release()
+
     def _decided_frames(self, job: SegmentJob) -> int:
         handle = job.handle
         arrived = handle.held_back + (len(job.segment.frames) if job.segment is not None else 0)
         waits = handle.pruner.policy.delay if job.segment is not None else 0
         handle.held_back = min(arrived, waits * self._runner.model.frames_per_step)
         return arrived - handle.held_back
+
+
+def _positions(chunk: Chunk) -> NDArray[np.int64]:
+    """As a memory wants them, [n, 3]."""
+    positions: NDArray[np.int64] = chunk.positions.T.contiguous().numpy()
+    return positions
 
 
 def _memory(handle: MemoryHandle) -> KVMemory:

@@ -147,6 +147,33 @@ class KVMemory:
             return Extent(self.next_position, None, None)
         return Extent(self.next_position, float(times.min()), float(times.max()))
 
+    def oldest_position(self) -> int:
+        """Rotary position of the oldest step held; the next one if there is none."""
+        steps = self._slots.positions[self._slots.group != SINK]
+        return int(steps.min()) if len(steps) else self.next_position
+
+    def drift(self) -> int:
+        """Positions that eviction has left between the sink and the oldest step; 0 at first."""
+        sink = self._slots.positions[self._slots.group == SINK]
+        return self.oldest_position() - int(sink.max()) - 1 if len(sink) else 0
+
+    def move_sink(self, source: Tensor, positions: NDArray[np.int64]) -> None:
+        """Put the same sink, computed at other positions, in the place of the present one.
+
+        Args:
+            source: flat slots of its keys and values in all layers, int64 [n].
+            positions: rotary (t, h, w), [n, 3].
+
+        Raises:
+            ValueError: if it is not as long as the present one.
+        """
+        places = np.flatnonzero(self._slots.group == SINK)
+        if len(places) != len(positions):
+            raise ValueError(f"a sink of {len(places)} tokens, not {len(positions)}")
+        self._prepare(places)
+        self.pool.copy_slots(source, self._flat(places))
+        self._slots.positions[places] = positions
+
     def release(self) -> None:
         """Give all pages back; snapshots keep theirs until they are released. Idempotent."""
         self.pool.drop(self._table)

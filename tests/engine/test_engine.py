@@ -21,8 +21,12 @@ from core.errors import (
 from core.frames import Frame, Segment
 from engine.engine import Engine
 from engine.limits import Limits
+from engine.perception import DRIFT
 from engine.requests import Ask
+from engine.runner import Row
 from engine.scheduler import Scheduler
+from memory.eviction import SINK
+from memory.scratch import Scratch
 from pruning.uniform import Uniform
 from pruning.vcast import VCast
 from tests.engine.hooked import Hooked, holds
@@ -96,6 +100,32 @@ def test_memory_never_exceeds_its_capacity_and_bytes_never_grow(engine):
     assert evicted > 0
     assert result.seen == result.held + evicted
     assert engine.pool.bytes == bytes_before
+    settle(engine, [handle])
+
+
+def test_the_beginning_follows_the_window_however_long_a_camera_is_watched(engine):
+    handle = open_camera(engine)
+    for i in range(3):
+        show(engine, handle, segment(i))
+    memory = handle.memory
+    assert memory is not None
+    memory.next_position += 1_000_000  # as after hours; the engine's thread has nothing to do now
+    drifts = []
+    for i in range(3, 40):
+        show(engine, handle, segment(i))
+        drifts.append(memory.drift())
+    assert max(drifts) > DRIFT, "or nothing had to follow"
+    assert drifts[-1] < DRIFT
+    fresh = Stream(ours())
+    sink = memory.slots.group == SINK
+    chunk = ours().prefix(int(memory.slots.positions[sink].min()))
+    scratch = Scratch(fresh.pool, len(chunk))
+    fresh.runner.forward([Row(chunk, None, scratch)])
+    keys = fresh.pool.keys.flatten(1, 2)[:, scratch.view().slots]
+    stored = engine.pool.keys.flatten(1, 2)[:, memory.view().slots[torch.from_numpy(sink)]]
+    assert torch.allclose(stored, keys, atol=1e-5)
+    assert memory.slots.positions[sink][:, 0].tolist() == chunk.positions[0].tolist()
+    ask(engine, handle).wait()
     settle(engine, [handle])
 
 

@@ -22,14 +22,20 @@ SHAPE = KVShape(2, 1, 4)
 def append(memory: KVMemory, numbers: list[int], times: list[float] | None) -> int:
     """Tokens whose every key is their number and every value its negative."""
     scratch = Scratch(memory.pool, len(numbers))
-    slots = scratch.extend(len(numbers))
-    filled = torch.tensor(numbers, dtype=torch.float32)[:, None, None]
-    memory.pool.keys.flatten(1, 2)[:, slots] = filled
-    memory.pool.values.flatten(1, 2)[:, slots] = -filled
+    slots = fill(scratch, numbers)
     positions = np.repeat(np.array(numbers, np.int64)[:, None], 3, axis=1)
     evicted = memory.append(slots, positions, None if times is None else np.array(times))
     scratch.release()
     return evicted
+
+
+def fill(scratch: Scratch, numbers: list[int]) -> torch.Tensor:
+    """Write the numbers into the scratch; their flat slots."""
+    slots = scratch.extend(len(numbers))
+    filled = torch.tensor(numbers, dtype=torch.float32)[:, None, None]
+    scratch._pool.keys.flatten(1, 2)[:, slots] = filled
+    scratch._pool.values.flatten(1, 2)[:, slots] = -filled
+    return slots
 
 
 def read(pool: PagePool, view) -> set[int]:
@@ -52,7 +58,7 @@ class Machine(RuleBasedStateMachine):
     def start(self, capacity, page, sink):
         self.pool = PagePool(SHAPE, 600, page)
         self.memory = KVMemory(self.pool, capacity, SinkWindow())
-        self.number = self.time = 0
+        self.number = self.time = self.moves = 0
         self.sink = list(range(sink))
         self.number += sink
         self.window: list[list[int]] = []  # steps, oldest first
@@ -76,6 +82,16 @@ class Machine(RuleBasedStateMachine):
             self.window.pop(0)
         self.window[0] = self.window[0][max(0, sum(map(len, self.window)) - room) :]
         assert evicted == before - sum(map(len, self.window))
+
+    @precondition(lambda self: self.sink)
+    @rule()
+    def move_sink(self):
+        scratch = Scratch(self.pool, len(self.sink))
+        self.moves += 1
+        self.sink = [10_000 * self.moves + n for n in range(len(self.sink))]
+        slots = fill(scratch, self.sink)
+        self.memory.move_sink(slots, np.repeat(np.array(self.sink)[:, None], 3, axis=1))
+        scratch.release()
 
     @precondition(lambda self: len(self.snapshots) < 4)
     @rule()
@@ -153,6 +169,23 @@ def test_a_beginning_that_fills_the_memory_is_refused():
     memory = KVMemory(PagePool(SHAPE, 40, 4), 8, SinkWindow())
     with pytest.raises(CapacityExceeded, match="capacity"):
         append(memory, list(range(8)), None)
+
+
+def test_drift_is_what_eviction_left_between_sink_and_oldest_step():
+    memory = KVMemory(PagePool(SHAPE, 40, 4), 8, SinkWindow())
+    append(memory, [0, 1], None)
+    memory.next_position = 2
+    assert (memory.drift(), memory.oldest_position()) == (0, 2)
+    for step in range(10):
+        append(memory, [10 + 2 * step, 11 + 2 * step], [float(step)] * 2)
+    assert (memory.drift(), memory.oldest_position()) == (22, 24)
+    scratch = Scratch(memory.pool, 3)
+    slots = fill(scratch, [22, 23, 24])
+    with pytest.raises(ValueError, match="2 tokens, not 3"):
+        memory.move_sink(slots, np.zeros((3, 3), np.int64))
+    memory.move_sink(slots[:2], np.array([[22] * 3, [23] * 3]))
+    assert memory.drift() == 0
+    assert read(memory.pool, memory.view()) == {22, 23, *range(24, 30)}
 
 
 def test_extent_tells_what_stretch_of_stream_is_held():
