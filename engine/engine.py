@@ -15,7 +15,7 @@ from core.errors import Busy, EngineDead, LookoutError
 from core.frames import Segment
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.limits import Limits
-from engine.requests import AnswerListener, Ask, Ended, PerceiveListener
+from engine.requests import AnswerListener, Ask, Ended, Perceived, PerceiveListener
 from engine.scheduler import Scheduler
 from engine.steps import Steps
 from engine.work import Work
@@ -107,8 +107,6 @@ class Engine:
         handle = MemoryHandle(OnlinePruner(policy, budget))
 
         def fill() -> None:
-            if handle.closed:
-                return
             try:
                 handle.memory = KVMemory(self.pool, self.limits.capacity, eviction)
             except LookoutError as error:
@@ -134,10 +132,18 @@ class Engine:
             Busy: if two segments of this camera are already on their way.
             EngineDead: if the engine has ended.
         """
-        if len(handle.segments) >= SEGMENTS_AHEAD:
-            raise Busy(f"{SEGMENTS_AHEAD} segments of this camera are on their way")
-        job = SegmentJob(handle, segment, listener)
-        self._submit(lambda: self._steps.accept_segment(job))
+
+        def told(result: Perceived | LookoutError) -> None:
+            with self._wake:
+                handle.on_their_way -= 1
+            listener(result)
+
+        job = SegmentJob(handle, segment, told)
+        with self._wake:
+            if handle.on_their_way >= SEGMENTS_AHEAD:
+                raise Busy(f"{SEGMENTS_AHEAD} segments of this camera are on their way")
+            self._submit(lambda: self._steps.accept_segment(job))
+            handle.on_their_way += 1
 
     def ask(self, handle: MemoryHandle, ask: Ask, listener: AnswerListener) -> AnswerHandle:
         """Start an answer on what the camera remembers when its turn comes.

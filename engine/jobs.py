@@ -29,12 +29,14 @@ def _number() -> int:
 class MemoryHandle:
     """A camera's place: made by the caller, filled and emptied on the engine's thread.
 
-    Other threads may hold it and hand it back, nothing else.
+    Other threads may hold it and hand it back, nothing else; `on_their_way` is the engine's own,
+    under its lock.
     """
 
     pruner: OnlinePruner
     memory: KVMemory | None = None  # None before it is filled and after it was released
     segments: deque[SegmentJob] = field(default_factory=deque)  # in order of arrival
+    on_their_way: int = 0  # segments handed in and not yet told about
     held_back: int = 0  # frames of steps that the pruner has not decided about yet
     closed: bool = False
 

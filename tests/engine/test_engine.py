@@ -216,6 +216,29 @@ def test_a_picture_in_a_question_is_seen(engine):
     settle(engine, [handle])
 
 
+def test_a_third_segment_of_a_camera_is_refused_however_busy_the_engine_is():
+    going, go_on = threading.Event(), threading.Event()
+
+    def hold(chunks) -> None:
+        going.set()
+        assert go_on.wait(60)
+
+    model = Hooked(ours(), lambda chunks: None)
+    with Engine(model, LIMITS) as engine:
+        handle = open_camera(engine)
+        model.hook = hold
+        results = [Result(), Result()]
+        engine.perceive(handle, segment(0), results[0])
+        assert going.wait(60)  # the engine's thread now stands in a forward and takes no commands
+        engine.perceive(handle, segment(1), results[1])
+        with pytest.raises(Busy, match="on their way"):
+            engine.perceive(handle, segment(2), Result())
+        go_on.set()
+        assert [result.wait().frames for result in results] == [2, 2]
+        assert show(engine, handle, segment(2)).frames == 2
+        settle(engine, [handle])
+
+
 def test_one_camera_too_many_is_refused_and_the_others_go_on(engine):
     handles = [open_camera(engine) for _ in range(LIMITS.cameras)]
     extra = []
