@@ -107,6 +107,7 @@ class Camera:
         self._newest: Frame | None = None
         self._answering = 0
         self._over = False  # nobody watches any more
+        self._complaint = ""  # why segments are being lost
         self._loop = asyncio.get_running_loop()
 
     async def open(self) -> None:
@@ -275,11 +276,14 @@ class Camera:
         result = await done
         if isinstance(result, Perceived):
             self._tally.remembered(result, time.monotonic())
+            self._complaint = ""
         elif isinstance(result, EngineDead):
             raise result
         else:
             self._tally.forgot(segment)
-            log.warning("camera %s: %s", self.name, result)
+            if str(result) != self._complaint:  # not one line for each segment, for days
+                self._complaint = str(result)
+                log.warning("camera %s: %s", self.name, result)
 
     def _open_source(self) -> Source:
         self._source = self._make_source()
