@@ -1,7 +1,9 @@
 """`lookout run`: a source through the real pipeline without a server, questions asked on the way.
 
 The same cameras, engine and memory as the server's; only the pace may differ. A question for stream
-time T is asked when every frame before T is in memory and none from T on.
+time T is asked when every temporal step that ended before T is in memory and no frame from T on.
+What a live camera would not have in memory either is not awaited: the frames of a step that is not
+whole yet, and the steps that a look-ahead policy holds back.
 """
 
 from __future__ import annotations
