@@ -32,11 +32,6 @@ class StepPlan:
     prefill: tuple[tuple[int, int], ...]  # (job, tokens)
     encode: tuple[int, ...]
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to do."""
-        return not (self.decode or self.prefill or self.encode)
-
 
 @dataclass(frozen=True, slots=True)
 class Scheduler:

@@ -86,12 +86,6 @@ class KVMemory:
         return len(self._slots)
 
     @property
-    def bytes(self) -> int:
-        """Bytes set aside for this memory, constant."""
-        pages = self.pool.pages_for(self.capacity)
-        return pages * self.pool.page_size * self.pool.shape.bytes_per_token
-
-    @property
     def slots(self) -> SlotTable:
         """What is known of each slot; do not change it."""
         return self._slots

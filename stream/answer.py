@@ -7,7 +7,6 @@ pending delta, so a slow reader costs nothing and loses nothing.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -61,7 +60,7 @@ class AnswerResult:
     ttft_ms: float | None  # question asked to first token; None if there was none
     total_ms: float
     tokens_per_s: float | None
-    frame_age_ms: float | None  # age of the newest remembered frame when the answer began
+    frame_age_ms: float | None  # age of the newest remembered frame when it was asked
     evidence: tuple[Evidence, ...]
 
 
@@ -73,7 +72,6 @@ class Answer:
     """
 
     def __init__(self, cancel: Callable[[], None]) -> None:
-        self.id = f"resp_{uuid.uuid4().hex[:20]}"
         self.result: AnswerResult | None = None
         self._cancel = cancel
         self._loop = asyncio.get_running_loop()
