@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
+from typing import ParamSpec
 
 import torch
 from torch import Tensor
@@ -33,6 +35,7 @@ from models.vlm import VideoLanguageModel
 
 log = logging.getLogger("lookout.engine")
 
+Given = ParamSpec("Given")
 Job = SegmentJob | AnswerHandle
 # After these nothing on the device can be relied on; a process that goes on would only fail slowly.
 DEVICE_FAILED = (torch.OutOfMemoryError, torch.AcceleratorError)
@@ -69,7 +72,7 @@ class Steps:
         if job.handle.closed:
             self._perception.fail(job, CameraError("the camera was detached"))
         elif job.segment is not None:
-            self._guard(job, lambda: self._measure(job))
+            self._guard(job, self._measure, job)
 
     def sweep(self) -> None:
         """End what was cancelled or lost its camera."""
@@ -126,7 +129,7 @@ class Steps:
                 continue  # the camera is only just being opened
             self._work.waiting.remove(answer)
             self._work.answers.append(answer)
-            self._guard(answer, lambda a=answer: self._speech.begin(a))
+            self._guard(answer, self._speech.begin, answer)
 
     def _lay_out(self) -> None:
         """Everything that needs no forward: pictures of questions, layouts, empty segments."""
@@ -134,12 +137,12 @@ class Steps:
             if answer.over or answer.chunk is not None:
                 continue
             if answer.images is None:
-                self._guard(answer, lambda a=answer: self._speech.see(a))
+                self._guard(answer, self._speech.see, answer)
             if not answer.over:
-                self._guard(answer, lambda a=answer: self._speech.lay_out(a))
+                self._guard(answer, self._speech.lay_out, answer)
         for job in list(self._work.segments()):
             if job.chunk is None and (job.segment is None or job.tokens is not None):
-                self._guard(job, lambda j=job: self._lay_out_segment(j))
+                self._guard(job, self._lay_out_segment, job)
 
     def _lay_out_segment(self, job: SegmentJob) -> None:
         self._perception.lay_out(job)
@@ -186,19 +189,17 @@ class Steps:
             self._forward_alone(granted)
             return
         for (job, tokens), row in zip(granted, logits, strict=True):
-            self._guard(job, lambda j=job, n=tokens, r=row: self._advance(j, n, r))
+            self._guard(job, self._advance, job, tokens, row)
         self.counters["decode_tokens"] += len(plan.decode)
         self.counters["prefill_tokens"] += sum(tokens for _, tokens in plan.prefill)
 
     def _forward_alone(self, granted: list[tuple[Job, int]]) -> None:
         """Find out which row fails and end only that one."""
         for job, tokens in granted:
-            self._guard(
-                job,
-                lambda j=job, n=tokens: self._advance(
-                    j, n, self._runner.forward([self._row(j, n)])[0]
-                ),
-            )
+            self._guard(job, self._forward_one, job, tokens)
+
+    def _forward_one(self, job: Job, tokens: int) -> None:
+        self._advance(job, tokens, self._runner.forward([self._row(job, tokens)])[0])
 
     def _row(self, job: Job, tokens: int) -> Row:
         if isinstance(job, AnswerHandle):
@@ -227,14 +228,15 @@ class Steps:
             except Exception:
                 log.exception("encoding failed; segments are encoded one by one")
                 for job in jobs:
-                    self._guard(job, lambda j=job: self._perception.encode([j]))
+                    self._guard(job, self._perception.encode, [job])
         self.counters["segments_encoded"] += len(chosen)
 
-    def _guard(self, job: Job, stage: object) -> None:
+    def _guard(
+        self, job: Job, stage: Callable[Given, None], /, *given: Given.args, **named: Given.kwargs
+    ) -> None:
         """Run a stage; what it raises ends this job only, unless the device itself failed."""
-        assert callable(stage)
         try:
-            stage()
+            stage(*given, **named)
         except DEVICE_FAILED:
             raise
         except LookoutError as error:
