@@ -116,6 +116,8 @@ class Replay:
                 for asked_at, text in self._waiting:  # the source ended before their time
                     if self._duration is None or asked_at <= self._duration:
                         await self._ask(asked_at, text)
+                    else:
+                        self._asked.append(Asked(text, asked_at, _refused(self._too_late())))
         except BaseExceptionGroup as group:
             raise _only(group) from None
         finally:
@@ -164,6 +166,11 @@ class Replay:
                 hear(delta)
         assert answer.result is not None
         self._asked.append(Asked(text, asked_at, answer.result))
+
+    def _too_late(self) -> AnswerError:
+        return AnswerError(
+            f"not asked: the replay stopped at {self._duration:g} s, before its time"
+        )
 
     def _summary(self, camera: Camera) -> Summary:
         view = camera.view()

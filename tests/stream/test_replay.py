@@ -61,6 +61,15 @@ async def test_questions_are_asked_at_their_time_and_nothing_is_lost(folder):
     assert summary.memory_held <= summary.memory_capacity
 
 
+async def test_a_question_for_a_time_after_the_end_of_a_replay_is_answered_by_saying_so(folder):
+    asked, _ = await play(
+        settings(folder), "demo:shapes?seed=3", [(1.0, "what?"), (9.0, "where?")], duration=2.0
+    )
+    assert [(one.asked_at, one.result.finish_reason) for one in asked][1] == (9.0, "error")
+    assert "stopped at 2 s" in asked[1].result.error
+    assert asked[0].result.error is None
+
+
 async def test_playing_twice_gives_the_same_answers(folder):
     runs = []
     for _ in range(2):
