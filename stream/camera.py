@@ -275,7 +275,7 @@ class Camera:
         self._engine.perceive(self._memory, segment, _settler(loop, done))
         result = await done
         if isinstance(result, Perceived):
-            self._tally.remembered(result, time.monotonic())
+            self._tally.remembered(segment, result, time.monotonic())
             self._complaint = ""
         elif isinstance(result, EngineDead):
             raise result

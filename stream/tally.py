@@ -34,9 +34,15 @@ class Tally:
         if segment is not None:
             self._arrivals.extend((frame.pts, frame.arrived) for frame in segment.frames)
 
-    def remembered(self, result: Perceived, now: float) -> None:
-        """A segment is in memory, or at least the frames of it that could be decided about."""
-        self.segments += 1
+    def remembered(self, segment: Segment | None, result: Perceived, now: float) -> None:
+        """A segment is in memory, or at least the frames of it that could be decided about.
+
+        Args:
+            segment: None for the end of a stream, when only what was held back comes in.
+            result: what the engine says.
+            now: monotonic seconds.
+        """
+        self.segments += segment is not None
         self.frames_remembered += result.frames
         self.tokens_encoded += result.encoded
         self.tokens_kept += result.kept
@@ -49,8 +55,8 @@ class Tally:
 
     def forgot(self, segment: Segment | None) -> None:
         """A segment was lost on its way."""
-        self.lost += 1
-        for _ in range(len(segment.frames) if segment else 0):
+        self.lost += segment is not None
+        for _ in range(len(segment.frames) if segment is not None else 0):
             self._arrivals.pop()
 
     def lag_percentile(self, share: float) -> float | None:
