@@ -28,8 +28,9 @@ class Detokenizer:
     def _advance(self, final: bool) -> str:
         before = self._decode(self._ids[: self._said])
         after = self._decode(self._ids)
-        if after.endswith(UNFINISHED) and not final:
-            return ""
+        waiting = len(self._ids) - self._said
+        if after.endswith(UNFINISHED) and not final and waiting < WINDOW:
+            return ""  # beyond that no token will make a character of it
         cut = max(0, len(self._ids) - WINDOW)
         self._ids = self._ids[cut:]
         self._said = len(self._ids)
