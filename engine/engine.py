@@ -178,6 +178,8 @@ class Engine:
             self._wake.notify()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout)
+            if self._thread.is_alive():
+                log.warning("the engine still computes after %g s and is left behind", timeout)
 
     def _submit(self, command: Callable[[], None], *, even_when_closing: bool = False) -> None:
         with self._wake:
