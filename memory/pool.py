@@ -42,6 +42,9 @@ class PagePool:
         pages: number of pages, fixed for life.
         page_size: slots per page.
         device: where the tensors live.
+
+    Raises:
+        CapacityExceeded: if the device has no room for them.
     """
 
     def __init__(
@@ -52,8 +55,15 @@ class PagePool:
         size = (shape.layers, pages, page_size, shape.kv_heads, shape.head_dim)
         self.shape = shape
         self.page_size = page_size
-        self.keys = torch.zeros(size, dtype=shape.dtype, device=device)
-        self.values = torch.zeros(size, dtype=shape.dtype, device=device)
+        try:
+            self.keys = torch.zeros(size, dtype=shape.dtype, device=device)
+            self.values = torch.zeros(size, dtype=shape.dtype, device=device)
+        except (RuntimeError, MemoryError):
+            wanted = pages * page_size * shape.bytes_per_token / 2**30
+            raise CapacityExceeded(
+                f"{wanted:.1f} GiB of memory for all cameras and answers do not fit on {device}: "
+                "lower memory.capacity, engine.max_cameras or engine.max_answers"
+            ) from None
         self.device = self.keys.device
         self._references = [0] * pages
         self._free = list(range(pages - 1, -1, -1))  # the lowest page is handed out first

@@ -60,6 +60,11 @@ def test_bytes_are_those_of_the_tensors():
     assert p.shape.bytes_per_token * 8 * 4 == p.bytes
 
 
+def test_a_pool_that_does_not_fit_is_refused_with_its_size():
+    with pytest.raises(CapacityExceeded, match=r"GiB.*memory\.capacity"):
+        PagePool(KVShape(64, 64, 1024), 2**31, 1024)
+
+
 def test_100_000_random_operations_leak_nothing():
     p, randomness = pool(40), random.Random(1)
     leases, held = [], []
