@@ -44,9 +44,9 @@ class Cameras:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        while self._cameras:
-            await self.detach(next(iter(self._cameras)))
-        if self._ending:  # whoever detached these was cancelled before they had ended
+        for name in self.names():
+            self._remove(name)
+        if self._ending:  # all at once: a source that hangs takes its time to close
             await asyncio.wait(self._ending)
 
     def names(self) -> list[str]:
@@ -106,14 +106,8 @@ class Cameras:
         Raises:
             CameraNotFound: if there is none of this name.
         """
-        camera = self.get(name)
-        task = self._tasks.pop(name, None)
-        del self._cameras[name]
-        camera.close()
+        camera, task = self._remove(name)
         if task is not None:
-            self._ending.add(task)
-            task.add_done_callback(self._forget)
-            task.cancel()
             await asyncio.wait([task])
         self._tell(camera.view())
 
@@ -153,6 +147,18 @@ class Cameras:
             raise _first(known) from None
         finally:
             self._tell(camera.view())
+
+    def _remove(self, name: str) -> tuple[Camera, asyncio.Task[None] | None]:
+        """Take a camera out and begin to end it; its task is ours until it has ended."""
+        camera = self.get(name)
+        task = self._tasks.pop(name, None)
+        del self._cameras[name]
+        camera.close()
+        if task is not None:
+            self._ending.add(task)
+            task.add_done_callback(self._forget)
+            task.cancel()
+        return camera, task
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._ending.discard(task)

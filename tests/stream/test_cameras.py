@@ -75,6 +75,23 @@ async def test_a_detach_that_is_cancelled_is_finished_on_leaving(engine):
     assert source.closed
 
 
+async def test_on_leaving_all_cameras_close_at_once(engine):
+    together = asyncio.Barrier(2)
+
+    class Patient(ScriptedSource):
+        async def close(self) -> None:
+            async with asyncio.timeout(20):
+                await together.wait()
+            await super().close()
+
+    sources = [Patient().give(0.0, size=SIZE), Patient().give(0.0, size=SIZE)]
+    async with Cameras(engine, WATCHING) as cameras:
+        for number, source in enumerate(sources):
+            camera = await cameras.attach(f"cam{number}", lambda s=source: s, url="rtsp://a/")
+            await eventually(lambda c=camera: c.latest() is not None)
+    assert [source.closed for source in sources] == [1, 1]
+
+
 async def test_a_camera_that_died_of_a_mistake_does_not_pass_for_a_live_one(engine):
     class Broken(ScriptedSource):
         async def recv(self):
