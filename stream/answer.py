@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import LookoutError
+
 FinishReason = Literal["stop", "length", "cancelled", "error"]
 
 
@@ -62,6 +64,7 @@ class AnswerResult:
     tokens_per_s: float | None
     frame_age_ms: float | None  # age of the newest remembered frame when it was asked
     evidence: tuple[Evidence, ...]
+    cause: LookoutError | None = None  # what `error` says, as it was raised
 
 
 class Answer:

@@ -109,6 +109,7 @@ class Listener:
                 tokens_per_s=rate,
                 frame_age_ms=None if self._frame_age_s is None else self._frame_age_s * 1000,
                 evidence=self._evidence(),
+                cause=ended.error,
             )
         )
 

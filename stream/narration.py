@@ -28,7 +28,7 @@ from core.events import (
     TextDone,
 )
 from stream.answer import AnswerResult, FinishReason
-from stream.wire import timing, usage
+from stream.wire import error_body, timing, usage
 
 _STATUS: dict[FinishReason, Status] = {
     "stop": "completed",
@@ -114,7 +114,9 @@ class Narration:
         cancelled = reason if status == "cancelled" else None
         details = StatusDetails(
             type=status,
-            reason=cancelled or _REASON[result.finish_reason],
+            reason=cancelled
+            or (result.cause.code if result.cause else None)
+            or _REASON[result.finish_reason],
             error=_failure(result),
         )
         lookout = self._response.lookout.model_copy(update={"timing": timing(result)})
@@ -157,6 +159,8 @@ class Narration:
 def _failure(result: AnswerResult) -> ErrorBody | None:
     if result.finish_reason != "error":
         return None
+    if result.cause is not None:
+        return error_body(result.cause)
     return ErrorBody(
         type="server_error",
         code="generation_failed",

@@ -35,7 +35,9 @@ WATCHING = Watching(
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    limits = Limits(cameras=2, answers=2, waiting=2, capacity=200, answer_tokens=16)
+    limits = Limits(
+        cameras=2, answers=2, waiting=2, capacity=200, prompt_tokens=64, answer_tokens=16
+    )
     with Engine(ours(), limits) as running:
         yield running
     assert running.pool.free == running.pool.unpromised == running.pool.pages
@@ -130,6 +132,19 @@ async def test_a_longer_answer_than_there_is_room_for_is_refused(engine):
                 pass
         assert answer.result is not None
         assert answer.result.finish_reason in ("stop", "length")
+
+
+async def test_what_ended_an_answer_is_told_as_it_was_raised(engine):
+    source = ScriptedSource().give(0.0, 0.25, size=SIZE)
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await eventually(lambda: camera.view().frames_remembered == 2)
+        many_tokens = "é" * WATCHING.max_question_chars
+        async with camera.ask(Question(many_tokens, max_tokens=16)) as answer:
+            assert [delta async for delta in answer] == []
+        assert answer.result is not None
+        assert isinstance(answer.result.cause, QuestionTooLong)
+        assert answer.result.error == str(answer.result.cause)
 
 
 async def test_an_unknown_camera_is_named_with_those_there_are(engine):
