@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 
@@ -36,7 +37,7 @@ def check(question: Question, chars: int, tokens: int) -> None:
 
 
 def to_ask(question: Question) -> Ask:
-    """The engine's form of a question."""
+    """The engine's form of a question; asking again draws again, where anything is drawn."""
     return Ask(
         text=question.text,
         history=tuple((turn.role, turn.text) for turn in question.history),
@@ -44,6 +45,7 @@ def to_ask(question: Question) -> Ask:
         images=question.images,
         max_tokens=question.max_tokens,
         temperature=question.temperature,
+        seed=random.getrandbits(63),
     )
 
 

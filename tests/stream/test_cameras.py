@@ -134,6 +134,20 @@ async def test_a_longer_answer_than_there_is_room_for_is_refused(engine):
         assert answer.result.finish_reason in ("stop", "length")
 
 
+async def test_asking_again_draws_again_but_only_where_a_temperature_is_wanted(engine):
+    source = ScriptedSource().give(0.0, 0.25, size=SIZE)
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await eventually(lambda: camera.view().frames_remembered == 2)
+        texts: dict[float, set[str]] = {0.0: set(), 5.0: set()}
+        for temperature in [*texts] * 4:
+            question = Question("what?", max_tokens=16, temperature=temperature)
+            async with camera.ask(question) as answer:
+                texts[temperature].add("".join([delta async for delta in answer]))
+    assert len(texts[0.0]) == 1
+    assert len(texts[5.0]) > 1
+
+
 async def test_what_ended_an_answer_is_told_as_it_was_raised(engine):
     source = ScriptedSource().give(0.0, 0.25, size=SIZE)
     async with Cameras(engine, WATCHING) as cameras:
