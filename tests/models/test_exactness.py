@@ -173,9 +173,10 @@ def test_days_into_a_stream_the_same_pictures_give_the_same_logits(days):
     assert (logits(days * 24 * 3600 * 40) - logits(0)).abs().max() < TOLERANCE
 
 
-def test_several_segments_of_several_cameras_encode_in_one_call_as_alone():
+@pytest.mark.parametrize("sizes", [[(48, 64)], [(48, 64), (64, 80)]])
+def test_several_segments_of_several_cameras_encode_in_one_call_as_alone(sizes):
     model = ours()
-    segments = [segment(i, steps=1 + i % 2) for i in range(4)]
+    segments = [segment(i, steps=1 + i // 2, size=sizes[i % len(sizes)]) for i in range(4)]
     together = model.encode(segments)
     for one, tokens in zip(segments, together, strict=True):
         alone = model.encode([one])[0]
