@@ -25,13 +25,13 @@ def text_attention(
     attention_mask: Tensor,  # [n, 1, m, l], added to the scores
     scaling: float,
     **kwargs: Any,
-) -> tuple[Tensor, None]:
-    """The same numbers as stock attention; returns [n, m, heads, d] and no weights."""
+) -> tuple[Tensor, Tensor]:
+    """As stock attention; returns [n, m, heads, d] and the weights [n, heads, m, l]."""
     n, heads, m, d = query.shape
     group = heads // key.shape[1]
     rows = query.reshape(n, key.shape[1], group * m, d)
-    out = _attend(rows, key, value, scaling, attention_mask.repeat(1, 1, group, 1))
-    return out.reshape(n, heads, m, d).transpose(1, 2), None
+    out, weights = _attend(rows, key, value, scaling, attention_mask.repeat(1, 1, group, 1))
+    return out.reshape(n, heads, m, d).transpose(1, 2), weights.reshape(n, heads, m, -1)
 
 
 def vision_attention(
@@ -50,7 +50,7 @@ def vision_attention(
     q, k, v = (
         x.reshape(heads, steps, patches // steps, d).transpose(0, 1) for x in (query, key, value)
     )
-    out = _attend(q, k, v, scaling, None)  # [steps, heads, patches of a step, d]
+    out, _ = _attend(q, k, v, scaling, None)  # [steps, heads, patches of a step, d]
     return out.transpose(1, 2).reshape(1, patches, heads, d), None
 
 
@@ -62,7 +62,7 @@ def register() -> None:
 
 def _attend(
     query: Tensor, key: Tensor, value: Tensor, scaling: float, mask: Tensor | None
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     half = torch.is_autocast_enabled("cpu")
     query = query * scaling
     if half:
@@ -71,5 +71,5 @@ def _attend(
         scores = query @ key.transpose(-2, -1)
         if mask is not None:
             scores = scores + mask.to(scores.dtype)
-        out: Tensor = scores.softmax(-1) @ value
-    return out
+        weights = scores.softmax(-1)
+        return weights @ value, weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +28,7 @@ from training.layout import (
 from training.scenes import FRAME_GAP, cover, draw, training_world
 from worlds.questions import Question, ask, clear, last_appeared
 from worlds.vocabulary import COLOURS, SHAPES
+from worlds.wording import plural
 from worlds.world import World
 
 _STEP: Final = 2 * FRAME_GAP
@@ -128,9 +130,11 @@ class ClipMaker:
             turns = [self._question(rng, world, times, step, window)]
             if rng.random() < self.recipe.second_turn:
                 turns.append(self._question(rng, world, times, step, window))
-            said = tuple((q.text, q.answer) for q in turns if q is not None)
-            if said:
-                asked.append(Asked(step + 1, said))
+            sure = [question for question in turns if question is not None]
+            if sure:
+                about = _about(sure[0], world, times[2 * step + 1]) if len(sure) == 1 else ()
+                said = tuple((question.text, question.answer) for question in sure)
+                asked.append(Asked(step + 1, said, about or (False,) * PER_STEP))
         return asked if len(asked) == self.recipe.questions else []
 
     def _question(
@@ -150,6 +154,22 @@ class _Clip:
     asked: list[Asked]
     fresh: NDArray[np.int64]
     newest: NDArray[np.int64]
+
+
+def _about(question: Question, world: World, t: float) -> tuple[bool, ...]:
+    """Which visual tokens at time `t` show what a question means, by its words."""
+    words = set(re.findall(r"[a-z]+", question.text.lower()))
+    shapes = {shape for shape in SHAPES if words & {shape, plural(shape)}}
+    colours = words & set(COLOURS)
+    if not (shapes or colours or question.task == "count"):
+        return ()
+    things = world.things(t)
+    meant = [
+        number
+        for number, thing in enumerate(things)
+        if thing.seen(t) and {thing.shape} >= shapes and {thing.colour} >= colours
+    ]
+    return tuple(bool(shown) for shown in np.isin(cover(things, t, SIDE), meant))
 
 
 def _counts(rng: Generator, steps: int) -> list[int]:

@@ -36,7 +36,9 @@ _CLASSES: Final[dict[str, list[object]]] = {
     "row": [*range(SIDE)],
     "column": [*range(SIDE)],
 }
-_READ: Final = 0.4  # size of each axis of what the heads read, when the eye hands over
+# Size of the axes of what the heads read, when the eye hands over.
+_READ: Final = {"colour": 0.4, "shape": 0.8, "motion": 0.4, "row": 1.2, "column": 1.2}
+_TAP: Final = 0.25  # of all that, on a DeepStack tap: it reads shapes worse and would blur them
 _OLD: Final = 1.0  # norm of the old features beside it
 _MOMENTS: Final = 8  # drawn from each world
 
@@ -127,8 +129,8 @@ class EyePhase(nn.Module):
         """Write what the heads read back into the tokens, evenly, and at the size of words.
 
         The features hold colour a hundred times larger than place. Each head's logits, brought to
-        one size, are laid on axes of their own beside the old features. All of it is linear, so it
-        goes into the mergers' last layer and the architecture stays as it is.
+        a chosen size, are laid on axes of their own beside the old features. All of it is linear,
+        so it goes into the mergers' last layer and the architecture stays as it is.
 
         Args:
             seed: of the axes, and of the pictures that sizes are measured on.
@@ -141,14 +143,24 @@ class EyePhase(nn.Module):
         features, taps = see(self.model, batch.frames)
         visual = self.model.model.visual
         mergers = (visual.merger, *visual.deepstack_merger_list)
-        for merger, head, rows in zip(mergers, self.heads, (features, *taps), strict=True):
+        shares = (1.0, *[_TAP] * len(taps))
+        for merger, head, rows, share in zip(
+            mergers, self.heads, (features, *taps), shares, strict=True
+        ):
             logits = head(rows.flatten(0, 1))
             mean, size = logits.mean(0), logits.std(0)
             old = _OLD / rows.norm(dim=-1).mean() * torch.eye(width)
-            turn = old + _READ * axes @ torch.diag(1 / size) @ head.weight
+            lay = axes * (self._sizes() / size)  # [width, classes]
+            turn = share * (old + lay @ head.weight)
             last = merger.linear_fc2
-            last.bias.copy_(turn @ last.bias + _READ * axes @ ((head.bias - mean) / size))
+            last.bias.copy_(turn @ last.bias + share * lay @ (head.bias - mean))
             last.weight.copy_(turn @ last.weight)
+
+    @staticmethod
+    def _sizes() -> Tensor:
+        return torch.cat(
+            [torch.full((1 + len(names),), _READ[name]) for name, names in _CLASSES.items()]
+        )
 
     def groups(self) -> list[dict[str, object]]:
         """Parameters by learning rate factor."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from training.architecture import SIDE
+from training.architecture import PER_STEP, SIDE
 from training.vocabulary import SINK
 
 SILENT: Final = -100  # no target here
@@ -105,6 +105,7 @@ class Asked:
 
     step: int  # from 1
     turns: tuple[tuple[str, str], ...]  # question and answer
+    about: tuple[bool, ...] = (False,) * PER_STEP  # visual tokens of the step that show it
 
 
 def spoken(tongue: Tongue, asked: Asked) -> tuple[list[int], list[int]]:
@@ -139,6 +140,7 @@ class Questions:
     target: Tensor  # int64 [n, m]
     clip: Tensor  # int64 [n], which clip each is about
     step: Tensor  # int64 [n], the newest step
+    about: Tensor  # bool [n, 36], its visual tokens that show what is meant
 
 
 def collate(tongue: Tongue, clips: Sequence[Remembered], windows: Sequence[int]) -> Memories:
@@ -159,9 +161,7 @@ def collate_questions(
     parts: int = 5,
 ) -> tuple[Questions, ...]:
     """What is asked about each clip, as tensors: short ones and long ones apart, to pad little."""
-    rows = [
-        (*spoken(tongue, one), clip, one.step) for clip, about in enumerate(asked) for one in about
-    ]
+    rows = [(*spoken(tongue, one), clip, one) for clip, about in enumerate(asked) for one in about]
     rows.sort(key=lambda row: len(row[0]))
     size = -(-len(rows) // parts)
     return tuple(
@@ -172,16 +172,17 @@ def collate_questions(
 def _questions(
     tongue: Tongue,
     clips: Sequence[Remembered],
-    rows: Sequence[tuple[list[int], list[int], int, int]],
+    rows: Sequence[tuple[list[int], list[int], int, Asked]],
 ) -> Questions:
     ids = _padded([row[0] for row in rows], tongue.tokenizer.pad_token_id)
-    start = torch.tensor([clips[clip].after[step - 1] for _, _, clip, step in rows])
+    start = torch.tensor([clips[clip].after[asked.step - 1] for _, _, clip, asked in rows])
     return Questions(
         ids=ids,
         position=start[:, None] + torch.arange(ids.shape[1]),
         target=_padded([row[1] for row in rows], SILENT),
         clip=torch.tensor([row[2] for row in rows]),
-        step=torch.tensor([row[3] for row in rows]),
+        step=torch.tensor([row[3].step for row in rows]),
+        about=torch.tensor([row[3].about for row in rows]),
     )
 
 

@@ -61,4 +61,4 @@ def cover(things: list[Thing], t: float, side: int, samples: int = 4) -> NDArray
     cells = blocks.reshape(side * side, samples * samples)
     counts = np.stack([(cells == n).sum(1) for n in range(len(things))] or [np.zeros(side * side)])
     most, share = counts.argmax(0), counts.max(0) / samples**2
-    return np.where(share >= 0.3, most, np.where(share > 0, -2, -1))
+    return np.where(share > 0.1, most, np.where(share > 0, -2, -1))

@@ -1,9 +1,10 @@
 """Phases two and three: answers to questions about pictures, then about streams.
 
-The loss is the cross-entropy of the answers alone. While the eye is still, its outputs carry no
-gradient. Throw-away heads on middle layers ask, of every visual token, whether what it shows came
-into view just now, and of every step's end, what appeared last: events are rare, and answers alone
-would teach them slowly.
+The loss is the cross-entropy of the answers, and a pull on a few attention heads towards what the
+question means: finding a thing by its name is the step that answers alone teach too slowly. While
+the eye is still, its outputs carry no gradient. Throw-away heads on middle layers ask, of every
+visual token, whether what it shows came into view just now, and of every step's end, what appeared
+last: events are rare.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from worlds.vocabulary import COLOURS, SHAPES
 _FRESH_LAYER: Final = 3  # decoder layers passed when the heads look
 _NEWEST_LAYER: Final = 4
 _HEAD_WEIGHT: Final = 0.3
+_LOOKING: Final = (2, 3)  # the decoder layer, and how many of its heads, that learn where to look
+_LOOK_WEIGHT: Final = 0.1
 
 
 class StreamPhase(nn.Module):
@@ -88,7 +91,7 @@ class StreamPhase(nn.Module):
             features, taps = see(self.model, batch.frames)
         keep = kept(features, batch)
         cache, states, visual = self._remember(batch.memories, features, taps, keep)
-        loss, measures = self._answers(batch, cache)
+        loss, measures = self._answers(batch, cache, keep)
         if self._judges_events:
             extra, more = self._events(states, batch, visual, keep)
             loss, measures = loss + _HEAD_WEIGHT * extra, measures | more
@@ -115,8 +118,14 @@ class StreamPhase(nn.Module):
         )
         return out.past_key_values, out.hidden_states or (), visual
 
-    def _ask(self, memories: Memories, questions: Questions, memory: Cache) -> Tensor:
-        """Last hidden states of the questions, [n, m, d], each asked of its clip's memory."""
+    def _ask(
+        self, memories: Memories, questions: Questions, memory: Cache
+    ) -> tuple[Tensor, Tensor]:
+        """Each question asked of its clip's memory.
+
+        Returns:
+            last hidden states [n, m, d], and where the heads of `_LOOKING` look [n, h, m, l + m].
+        """
         language = self.model.model.language_model
         snapshots = DynamicCache(config=language.config)
         for number, layer in enumerate(memory.layers):
@@ -127,22 +136,55 @@ class StreamPhase(nn.Module):
             attention_mask=question_mask(memories, questions),
             past_key_values=snapshots,
             use_cache=True,
+            output_attentions=True,
         )
-        hidden: Tensor = out.last_hidden_state
-        return hidden
+        layer, heads = _LOOKING
+        return out.last_hidden_state, out.attentions[layer][:, :heads]
 
-    def _answers(self, batch: Batch, memory: Cache) -> tuple[Tensor, dict[str, float]]:
-        losses, rights, wholes = [], [], []
+    def _answers(
+        self, batch: Batch, memory: Cache, keep: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        losses, rights, wholes, looks = [], [], [], []
         for questions in batch.questions:
             said = questions.target != SILENT
-            hidden = self._ask(batch.memories, questions, memory)
+            hidden, looking = self._ask(batch.memories, questions, memory)
+            looks.append(self._looked_at(looking, batch.memories, questions, keep))
             logits = self.model.lm_head(hidden[said]).float()
             wanted = questions.target[said]
             losses.append(F.cross_entropy(logits, wanted, reduction="none"))
             rights.append((logits.argmax(1) == wanted).float())
             wholes.append(_all_right(said, rights[-1]))
-        measures = {"tokens": torch.cat(rights), "answers": torch.cat(wholes)}
-        return torch.cat(losses).mean(), {k: float(v.mean()) for k, v in measures.items()}
+        looked = torch.cat(looks)
+        loss = torch.cat(losses).mean()
+        if len(looked):
+            loss = loss - _LOOK_WEIGHT * (looked + 1e-4).log().mean()
+        measures = {
+            "tokens": torch.cat(rights),
+            "answers": torch.cat(wholes),
+            "looked": looked.detach(),
+        }
+        return loss, {k: float(v.mean()) for k, v in measures.items()}
+
+    def _looked_at(
+        self, looking: Tensor, memories: Memories, questions: Questions, keep: Tensor
+    ) -> Tensor:
+        """Which share of the attention lies on what is meant, for every place that answers, [k].
+
+        Args:
+            looking: [n, h, m, l + m].
+            memories: the clips.
+            questions: asked of them.
+            keep: bool [b * steps, 36], the visual tokens that stayed.
+        """
+        said = questions.target != SILENT
+        steps = memories.ends.shape[1]
+        stayed = keep[questions.clip * steps + questions.step - 1]  # [n, 36]
+        here = memories.step[questions.clip] == questions.step[:, None]  # [n, l]
+        here &= memories.ids[questions.clip] == self.tongue.visual
+        meant = torch.zeros(here.shape).masked_scatter_(here, questions.about[stayed].float())
+        judged = said & meant.any(1, keepdim=True)  # [n, m]
+        rows = looking.transpose(1, 2)[judged][..., : here.shape[1]].float()  # [k, h, l]
+        return (rows * meant[judged.nonzero()[:, 0], None]).sum(-1).flatten()
 
     def _events(
         self, states: tuple[Tensor, ...], batch: Batch, visual: Tensor, keep: Tensor

@@ -90,7 +90,7 @@ def test_minutes_scale_all_phases():
         (("rate: 0.002", "rate: -1"), "eye.rate"),
         (("seed: 1", "sead: 1"), "seed"),
         (("appeared: 3", "vanished: 3"), "vanished"),
-        (("steps: [2, 16]", "steps: [9, 2]"), "streams.steps"),
+        (("steps: [1, 16]", "steps: [9, 2]"), "streams.steps"),
     ],
 )
 def test_a_wrong_configuration_is_refused_by_file_and_key(tmp_path, change, names):

@@ -96,7 +96,7 @@ def test_asking_of_memory_equals_the_stock_model_on_the_whole_sequence(tongue, m
         features, taps = see(model, frames)
         keep = torch.ones(2, PER_STEP, dtype=torch.bool)
         memory, _, visual = phase._remember(memories, features, taps, keep)
-        ours = model.lm_head(phase._ask(memories, questions, memory))[0]
+        ours = model.lm_head(phase._ask(memories, questions, memory)[0])[0]
         stock = deepcopy(model)
         stock.set_attn_implementation("sdpa")
         ids = torch.cat([memories.ids, questions.ids], dim=1)
