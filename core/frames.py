@@ -32,4 +32,6 @@ class Segment:
             if not after.pts > before.pts:
                 raise ValueError(f"pts must increase: {before.pts} then {after.pts}")
             if after.pixels.shape != shape:
-                raise ValueError(f"frames of one segment share a size: {shape} then {after.pixels.shape}")
+                raise ValueError(
+                    f"frames of one segment share a size: {shape} then {after.pixels.shape}"
+                )
