@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from benchmarks.report import Row, publish
-from stream.answer import AnswerResult, Question
-from stream.camera import Camera
+from stream.cameras.answer import AnswerResult, Question
+from stream.cameras.camera import Camera
 from stream.compose import open_house
 from stream.configuration import load_settings
 from stream.sources import open_source

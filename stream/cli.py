@@ -200,7 +200,7 @@ def config_schema() -> None:
 @config_app.command("key")
 def config_key() -> None:
     """Make an API key and its hash for server.api_keys."""
-    from stream.auth import hash_key, new_key
+    from stream.access.auth import hash_key, new_key
 
     key = new_key()
     typer.echo(f"key:    {key}\nsha256: {hash_key(key)}")

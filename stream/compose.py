@@ -14,8 +14,8 @@ from engine.scheduler import Scheduler
 from memory.eviction import SinkWindow
 from models.loading import load_model
 from models.vlm import VideoLanguageModel
-from stream.camera import Watching
-from stream.cameras import Cameras
+from stream.cameras.camera import Watching
+from stream.cameras.registry import Cameras
 from stream.settings import Settings
 from stream.sources import open_source
 from stream.sources.pace import Pace, RealtimePace

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from stream.auth import is_loopback
+from stream.access.auth import is_loopback
 from stream.settings import Settings
 
 Level = Literal["ok", "warn", "fail"]
@@ -151,7 +151,7 @@ def login(settings: Settings) -> Finding:
     import os
 
     from core.errors import ConfigError
-    from stream.server import doorman_of, keys_of
+    from stream.server.server import doorman_of, keys_of
 
     server = settings.server
     try:

@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from stream.answer import AnswerResult
-from stream.view import CameraView
+from stream.cameras.answer import AnswerResult
+from stream.cameras.view import CameraView
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 RATES = (1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.errors import AnswerError, LookoutError
-from stream.answer import Answer, AnswerResult, Question
-from stream.camera import Camera
+from stream.cameras.answer import Answer, AnswerResult, Question
+from stream.cameras.camera import Camera
 from stream.compose import House
 from stream.sources.base import Source
 

@@ -1,0 +1,1 @@
+"""The embedded default: a checkpoint folder that stock transformers loads; see README.md."""

@@ -13,11 +13,11 @@ from typing import Any
 
 from core.errors import ConfigError, EngineDead, LookoutError
 from core.events import ModelInfo
-from stream.auth import Doorman
+from stream.access.auth import Doorman
 from stream.compose import House, open_house
 from stream.configuration import load_settings
-from stream.rules import Rules
-from stream.server import Server, bind, doorman_of
+from stream.conversations.rules import Rules
+from stream.server.server import Server, bind, doorman_of
 from stream.settings import Settings
 
 log = logging.getLogger("lookout")

@@ -15,12 +15,12 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from core.frames import Frame
-from stream.sampler import Sampler
 from stream.sources.base import SourceInfo, SourceStats
 from stream.sources.clock import FrameClock
 from stream.sources.failures import translate, unavailable
 from stream.sources.keyframes import KeyframeGate
 from stream.sources.pace import Pacer
+from stream.sources.sampler import Sampler
 from stream.sources.thread import Reader
 
 T = TypeVar("T")

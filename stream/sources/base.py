@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from core.frames import Frame
-from stream.sampler import Sampler
+from stream.sources.sampler import Sampler
 
 
 class EndOfSource(Exception):

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 
 from core.frames import Frame
-from stream.sampler import Sampler
 from stream.sources.base import SourceInfo, SourceStats
 from stream.sources.pace import Pace, Pacer
+from stream.sources.sampler import Sampler
 from stream.sources.thread import Reader, ThreadSource
 from worlds.catalog import open_world
 from worlds.world import World

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from core.errors import FrameError, SourceUnavailable
 from core.frames import Frame
-from stream.buffer import FrameBuffer
-from stream.sampler import Sampler
 from stream.sources.base import Source, SourceInfo
+from stream.sources.buffer import FrameBuffer
+from stream.sources.sampler import Sampler
 
 MAX_PIXELS = 3840 * 2160
 

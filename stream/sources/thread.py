@@ -11,11 +11,11 @@ from concurrent.futures import Future
 
 from core.errors import SourceUnavailable
 from core.frames import Frame
-from stream.buffer import FrameBuffer
-from stream.sampler import Sampler
 from stream.sources.base import EndOfSource, Source, SourceInfo, SourceStats
+from stream.sources.buffer import FrameBuffer
+from stream.sources.sampler import Sampler
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("lookout.source")
 
 
 class Reader(ABC):

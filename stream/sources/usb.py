@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 
 from core.frames import Frame
-from stream.sampler import Sampler
 from stream.sources.base import SourceInfo, SourceStats
 from stream.sources.failures import unavailable
+from stream.sources.sampler import Sampler
 from stream.sources.thread import Reader
 
 _MAX_FAILED_READS = 3

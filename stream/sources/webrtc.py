@@ -22,10 +22,10 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from core.errors import ProtocolViolation, SourceUnavailable
 from core.frames import Frame
-from stream.buffer import FrameBuffer
-from stream.sampler import Sampler
 from stream.sources.base import Source, SourceInfo
+from stream.sources.buffer import FrameBuffer
 from stream.sources.clock import FrameClock
+from stream.sources.sampler import Sampler
 from stream.sources.sdp import has_candidates, has_video, with_bitrates
 
 _RATE = 30.0  # WebRTC announces none; only used where a frame has no time

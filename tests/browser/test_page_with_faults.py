@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import BrowserContext, Route, expect
 
 from core.errors import CameraBlind
-from stream.auth import new_key
+from stream.access.auth import new_key
 from tests.browser.conftest import ALLOW_CAMERA, DENY_CAMERA, OpenPage
 from tests.browser.scene import scene
 from tests.browser.steps import ask, connected, live, more_frames

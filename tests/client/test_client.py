@@ -21,8 +21,8 @@ from core.errors import (
     Unauthorized,
 )
 from core.events import CameraState, Error, StatsSubscribe
-from stream.auth import hash_key, new_key
-from stream.rules import Rules
+from stream.access.auth import hash_key, new_key
+from stream.conversations.rules import Rules
 from tests.fakes.house import house
 from tests.waiting import eventually
 

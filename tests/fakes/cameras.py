@@ -17,11 +17,11 @@ from core.errors import (
     CapacityExceeded,
 )
 from core.frames import Frame
-from stream.answer import Answer, AnswerResult, Evidence, Question
-from stream.sampler import Sampler
+from stream.cameras.answer import Answer, AnswerResult, Evidence, Question
+from stream.cameras.view import CameraView
 from stream.sources.base import Source
 from stream.sources.push import PushSource
-from stream.view import CameraView
+from stream.sources.sampler import Sampler
 
 
 class FakeCamera:

@@ -12,8 +12,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from core.events import SERVER_EVENT, ModelInfo
-from stream.rules import Rules
-from stream.server import Server, bind, doorman_of
+from stream.conversations.rules import Rules
+from stream.server.server import Server, bind, doorman_of
 from stream.settings import ServerSettings
 from tests.fakes.cameras import FakeCameras
 

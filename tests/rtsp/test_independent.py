@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from core.errors import SourceUnavailable
-from stream.feed import CameraState
 from stream.sources import open_source
+from stream.sources.feed import CameraState
 from tests.rtsp.test_recovery import watching
 from tests.stream.sources.reading import read
 from tests.waiting import eventually

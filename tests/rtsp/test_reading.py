@@ -10,9 +10,9 @@ from itertools import pairwise
 import pytest
 
 from core.errors import SourceUnavailable
-from stream.sampler import Sampler
 from stream.sources import Source, open_source
 from stream.sources.av_reader import Timeouts
+from stream.sources.sampler import Sampler
 from tests.rtsp.media import write_counter_video
 from tests.rtsp.server import Auth, BasicAuth, Clip, DigestAuth, RtspServer
 from tests.stream.sources.reading import counters, read

@@ -10,10 +10,10 @@ from itertools import pairwise
 import pytest
 
 from core.frames import Frame
-from stream.backoff import Backoff
-from stream.feed import CameraState, Feed
 from stream.sources import open_source
 from stream.sources.av_reader import Timeouts
+from stream.sources.backoff import Backoff
+from stream.sources.feed import CameraState, Feed
 from tests.rtsp.server import DigestAuth, RtspServer
 from tests.stream.scripted import Journal
 from tests.stream.sources.reading import counters

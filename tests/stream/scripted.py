@@ -9,9 +9,9 @@ import numpy as np
 
 from core.errors import SourceUnavailable
 from core.frames import Frame
-from stream.feed import CameraState, FeedStatus
-from stream.sampler import Sampler
 from stream.sources.base import EndOfSource, Source, SourceInfo
+from stream.sources.feed import CameraState, FeedStatus
+from stream.sources.sampler import Sampler
 
 
 class ScriptedSource(Source):

@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from core.errors import ConfigError
-from stream.auth import hash_key, new_key
+from stream.access.auth import hash_key, new_key
 from tests.certificates import certificate
 from tests.fakes.house import Client, house
 

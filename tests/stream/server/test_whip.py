@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 
-from stream.sampler import Sampler
+from stream.sources.sampler import Sampler
 from tests.fakes.cameras import FakeCamera
 from tests.fakes.house import House, client, house
 from tests.waiting import eventually

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from core.frames import Frame
-from stream.sampler import Sampler
 from stream.sources import EndOfSource, Source
+from stream.sources.sampler import Sampler
 from tests.rtsp.media import read_counter
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from core.errors import SourceUnavailable
-from stream.feed import CameraState, Feed
-from stream.sampler import Sampler
 from stream.sources import EndOfSource, MaxPace, Source, open_source
+from stream.sources.feed import CameraState, Feed
+from stream.sources.sampler import Sampler
 from tests.rtsp.media import counter_frame, read_counter, write_counter_video, write_sound
 from tests.stream.sources.reading import counters, read
 from tests.waiting import eventually

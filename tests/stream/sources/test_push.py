@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from core.errors import FrameError, SourceUnavailable
-from stream.sampler import Sampler
 from stream.sources.push import PushSource, decode_picture
+from stream.sources.sampler import Sampler
 from tests.rtsp.media import counter_frame, read_counter
 
 

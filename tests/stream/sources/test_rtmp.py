@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from stream.backoff import Backoff
-from stream.feed import Feed
 from stream.sources import open_source
+from stream.sources.backoff import Backoff
+from stream.sources.feed import Feed
 from tests.needs import need
 from tests.rtsp.media import write_counter_video
 from tests.stream.sources.reading import counters

@@ -8,8 +8,8 @@ import pytest
 
 from core.errors import SourceUnavailable
 from core.frames import Frame
-from stream.sampler import Sampler
 from stream.sources.base import SourceInfo, SourceStats
+from stream.sources.sampler import Sampler
 from stream.sources.thread import Reader, ThreadSource
 from tests.waiting import eventually
 

@@ -14,9 +14,9 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 
 from core.errors import ProtocolViolation, SourceUnavailable
-from stream.backoff import Backoff
-from stream.feed import CameraState, Feed
-from stream.sampler import Sampler
+from stream.sources.backoff import Backoff
+from stream.sources.feed import CameraState, Feed
+from stream.sources.sampler import Sampler
 from stream.sources.sdp import with_bitrates
 from stream.sources.webrtc import WebRtcReceiver
 from tests.rtsp.media import counter_frame, read_counter

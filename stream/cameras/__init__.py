@@ -1,0 +1,1 @@
+"""A camera: a source, its memory, and the answers being given about it."""

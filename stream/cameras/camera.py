@@ -1,0 +1,347 @@
+"""A camera: a source, its memory, and the answers being given about it.
+
+It belongs to the server and outlives viewers. One task group runs its feed and its watching; the
+memory survives reconnections and is given back when the camera is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import (
+    CameraBlind,
+    CameraError,
+    ConfigError,
+    EngineDead,
+    LookoutError,
+    Reason,
+    SourceUnavailable,
+)
+from core.frames import Frame, Segment
+from engine.engine import Engine
+from engine.jobs import AnswerHandle, MemoryHandle
+from engine.requests import Perceived
+from memory.eviction import EvictionPolicy
+from pruning.policy import PruningPolicy
+from stream.cameras.answer import Answer, Question
+from stream.cameras.asking import Listener, check, to_ask
+from stream.cameras.segmenter import Segmenter
+from stream.cameras.tally import Tally
+from stream.cameras.view import CameraView
+from stream.sources.base import EndOfSource, Source
+from stream.sources.feed import CameraState, Feed, FeedStatus
+from stream.sources.push import PushSource
+
+log = logging.getLogger("lookout.camera")
+
+Gate = Callable[[float], Awaitable[None]]  # called with the pts of each frame before it is taken
+
+
+class _World(Protocol):
+    def truth(self, t: float) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """How cameras are watched; one for all of them."""
+
+    fps: float
+    buffer_frames: int
+    max_steps: int
+    cut_threshold: float
+    policy: PruningPolicy
+    budget: int  # visual tokens per temporal step
+    eviction: EvictionPolicy
+    max_question_chars: int
+    stale_after_s: float
+
+
+class Camera:
+    """One camera.
+
+    Args:
+        name: unique among the server's cameras.
+        url: shown to people; without credentials.
+        source: makes a source for each connection.
+        engine: where its memory lives.
+        watching: how it is watched.
+        on_change: told on the event loop when its state changes.
+        gate: awaited before each frame enters; for replays.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        source: Callable[[], Source],
+        engine: Engine,
+        watching: Watching,
+        *,
+        on_change: Callable[[CameraView], None] = lambda view: None,
+        gate: Gate | None = None,
+    ) -> None:
+        self.name = name
+        self.url = url
+        self._make_source = source
+        self._engine = engine
+        self._watching = watching
+        self._on_change = on_change
+        self._gate = gate
+        self._feed = Feed(
+            self._open_source,
+            fps=watching.fps,
+            buffer_frames=watching.buffer_frames,
+            on_change=self._changed,
+        )
+        self._tally = Tally()
+        self._memory: MemoryHandle | None = None
+        self._source: Source | None = None
+        self._newest: Frame | None = None
+        self._answering = 0
+        self._over = False  # nobody watches any more
+        self._complaint = ""  # why segments are being lost
+        self._loop = asyncio.get_running_loop()
+
+    async def open(self) -> None:
+        """Set its memory aside; call before `run`.
+
+        Raises:
+            CapacityExceeded: if no memory is left for one more camera.
+        """
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[Perceived | LookoutError] = loop.create_future()
+        # Handle first: whatever happens to this await, `close` gives back what the engine filled.
+        self._memory = self._engine.open_memory(
+            self._watching.policy,
+            self._watching.budget,
+            self._watching.eviction,
+            _settler(loop, ready),
+        )
+        result = await ready
+        if isinstance(result, LookoutError):
+            raise result
+        self._tally.held, self._tally.seen = result.held, result.seen
+
+    async def run(self) -> None:
+        """Watch until a file ends or this is cancelled; a live source is never given up.
+
+        Raises:
+            SourceUnavailable: a file could not be read (on).
+            EngineDead: if the engine ended.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                feed = group.create_task(self._feed.run(), name=f"camera[{self.name}].feed")
+                try:
+                    await self._watch()
+                finally:
+                    feed.cancel()
+        finally:
+            self._over = True
+
+    def close(self) -> None:
+        """Give the memory back. Idempotent, returns at once."""
+        if self._memory is not None:
+            self._engine.close_memory(self._memory)
+            self._memory = None
+
+    def ask(self, question: Question) -> Answer:
+        """Start an answer.
+
+        Raises:
+            QuestionTooLong: if the text exceeds the limit, or the answer asked for does.
+            Busy: if too many answers are being given.
+            CameraBlind: if nothing has been seen yet.
+            CameraError: if the camera was detached.
+            EngineDead: if the engine ended.
+        """
+        if self._memory is None:
+            raise CameraError(f"camera {self.name} was detached")
+        check(question, self._watching.max_question_chars, self._engine.limits.answer_tokens)
+        if self._tally.frames_remembered == 0:
+            state = self._feed.status.state
+            raise CameraBlind(f"camera {self.name} has shown nothing yet (it is {state})")
+        age = self._frame_age()
+        handles: list[AnswerHandle] = []
+        answer = Answer(lambda: self._engine.cancel(handles[0]))
+        listener = Listener(answer, self.name, age, self._notice(age), self._answer_over)
+        handles.append(self._engine.ask(self._memory, to_ask(question), listener))
+        self._answering += 1
+        return answer
+
+    def latest(self) -> Frame | None:
+        """The newest frame taken, for previews."""
+        return self._newest
+
+    def truth(self) -> dict[str, Any] | None:
+        """What really happens in a rendered scene at the newest frame; None for real cameras."""
+        world: _World | None = getattr(self._source, "world", None)
+        if world is None or self._newest is None:
+            return None
+        return world.truth(self._newest.pts)
+
+    def push(self, pixels: NDArray[np.uint8], captured_at: float | None = None) -> bool:
+        """Hand in a frame; whether the sampler took it.
+
+        Raises:
+            ConfigError: if this camera's frames do not come from outside.
+        """
+        if self._source is None:
+            return False  # only just attached
+        if not isinstance(self._source, PushSource):
+            raise ConfigError(f"camera {self.name} takes its frames from {self.url}, not from you")
+        return self._source.push(pixels, captured_at)
+
+    def view(self) -> CameraView:
+        """Its state and numbers now."""
+        feed, tally = self._feed.status, self._tally
+        state, reason = self._state(feed)
+        limits, shape = self._engine.limits, self._engine.model.shape
+        age = self._frame_age()
+        pages = self._engine.pool.pages_for(limits.capacity)
+        return CameraView(
+            name=self.name,
+            url=self.url,
+            state=str(state),
+            reason=reason,
+            retry_in_ms=_ms(feed.retry_in_s),
+            fps=self._watching.fps,
+            codec=feed.codec,
+            width=feed.width,
+            height=feed.height,
+            reconnects=feed.reconnects,
+            frames_in=feed.frames_in,
+            frames_dropped=feed.frames_dropped,
+            frames_remembered=tally.frames_remembered,
+            segments=tally.segments,
+            tokens_encoded=tally.tokens_encoded,
+            tokens_kept=tally.tokens_kept,
+            memory_held=tally.held,
+            memory_seen=tally.seen,
+            memory_capacity=limits.capacity,
+            memory_bytes=pages * limits.page_size * shape.bytes_per_token,
+            lag_ms=_ms(tally.lag_s),
+            lag_p95_ms=_ms(tally.lag_percentile(0.95)),
+            frame_age_ms=_ms(age),
+            newest_pts=tally.newest_pts,
+            answering=self._answering,
+            policy=str(getattr(self._watching.policy, "method", "")),
+            budget=self._watching.budget,
+        )
+
+    async def _watch(self) -> None:
+        """Move frames from the feed into memory, one segment on its way at a time."""
+        watching = self._watching
+        per_step = self._engine.model.frames_per_step
+        segmenter = Segmenter(per_step, watching.max_steps, watching.cut_threshold)
+        end: LookoutError | None = None
+        while True:
+            try:
+                frames = await self._feed.take(per_step * watching.max_steps)
+            except EndOfSource:
+                break
+            except SourceUnavailable as lost:
+                end = lost
+                break
+            for frame in frames:
+                if self._gate is not None:
+                    while segment := segmenter.take():  # all that came before is in memory
+                        await self._remember(segment)
+                    await self._gate(frame.pts)
+                self._newest = frame
+                segmenter.add(frame)
+            while segment := segmenter.take():
+                await self._remember(segment)
+        while segment := segmenter.take(final=True):
+            await self._remember(segment)
+        await self._remember(None)
+        if end is not None:
+            raise end
+
+    async def _remember(self, segment: Segment | None) -> None:
+        if self._memory is None:
+            raise CameraError(f"camera {self.name} was detached")
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Perceived | LookoutError] = loop.create_future()
+        self._tally.sent(segment)
+        self._engine.perceive(self._memory, segment, _settler(loop, done))
+        result = await done
+        if isinstance(result, Perceived):
+            self._tally.remembered(segment, result, time.monotonic())
+            self._complaint = ""
+        elif isinstance(result, EngineDead):
+            raise result
+        else:
+            self._tally.forgot(segment)
+            if str(result) != self._complaint:  # not one line for each segment, for days
+                self._complaint = str(result)
+                log.warning("camera %s: %s", self.name, result)
+
+    def _open_source(self) -> Source:
+        self._source = self._make_source()
+        return self._source
+
+    def _state(self, feed: FeedStatus) -> tuple[CameraState, Reason | None]:
+        """What the feed says, as long as there is one: a camera that died must not look alive."""
+        if self._memory is None:
+            return CameraState.DISABLED, feed.reason
+        if self._over and feed.state is not CameraState.OFFLINE:
+            return CameraState.OFFLINE, "unknown"
+        return feed.state, feed.reason
+
+    def _changed(self, status: FeedStatus) -> None:
+        self._on_change(self.view())
+
+    def _answer_over(self) -> None:
+        """On the engine's thread."""
+
+        def over() -> None:
+            self._answering -= 1
+
+        try:
+            self._loop.call_soon_threadsafe(over)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+
+    def _frame_age(self) -> float | None:
+        newest = self._tally.newest_arrived
+        return None if newest is None else time.monotonic() - newest
+
+    def _notice(self, age: float | None) -> str:
+        """What an answer from old frames must say first."""
+        if age is None or age <= self._watching.stale_after_s:
+            return ""
+        state = self._feed.status.state
+        return f"(The newest picture is {age:.0f} s old; the camera is {state}.) "
+
+
+def _settler(
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[Perceived | LookoutError]
+) -> Callable[[Perceived | LookoutError], None]:
+    """A listener that settles a future of this loop from the engine's thread."""
+
+    def settle(result: Perceived | LookoutError) -> None:
+        if not future.done():
+            future.set_result(result)
+
+    def listener(result: Perceived | LookoutError) -> None:
+        try:
+            loop.call_soon_threadsafe(settle, result)
+        except RuntimeError:
+            if not loop.is_closed():
+                raise
+
+    return listener
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000

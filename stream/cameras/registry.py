@@ -1,0 +1,182 @@
+"""The server's cameras: attached, watched, detached; one that fails takes no other with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from core.errors import CameraError, CameraExists, CameraNotFound, LookoutError
+from engine.engine import Engine
+from stream.cameras.camera import Camera, Gate, Watching
+from stream.cameras.view import CameraView
+from stream.sources.address import redact
+from stream.sources.base import Source
+
+log = logging.getLogger("lookout.camera")
+
+
+class Cameras:
+    """A registry that runs what is in it. Use as an async context manager.
+
+    Args:
+        engine: where memories live.
+        watching: how cameras are watched; `fps` may be overridden for each.
+    """
+
+    def __init__(self, engine: Engine, watching: Watching) -> None:
+        self._engine = engine
+        self._watching = watching
+        self._cameras: dict[str, Camera] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()  # of detached cameras
+        self._listeners: list[Callable[[CameraView], None]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for name in self.names():
+            self._remove(name)
+        if self._ending:  # all at once: a source that hangs takes its time to close
+            await asyncio.wait(self._ending)
+
+    def names(self) -> list[str]:
+        """All of them, in order of attaching."""
+        return list(self._cameras)
+
+    def get(self, name: str) -> Camera:
+        """One of them.
+
+        Raises:
+            CameraNotFound: naming those there are.
+        """
+        if name not in self._cameras:
+            known = ", ".join(self._cameras) or "none"
+            raise CameraNotFound(f"there is no camera {name!r}; attached are: {known}")
+        return self._cameras[name]
+
+    async def attach(
+        self,
+        name: str,
+        source: Callable[[], Source],
+        *,
+        url: str,
+        fps: float | None = None,
+        gate: Gate | None = None,
+    ) -> Camera:
+        """Add a camera and start to watch it.
+
+        Raises:
+            CameraExists: if the name is taken.
+            CapacityExceeded: if no memory is left for one more.
+            CameraError: if it was detached meanwhile.
+            EngineDead: if the engine ended.
+        """
+        if name in self._cameras:
+            raise CameraExists(f"there is a camera {name!r} already")
+        watching = self._watching if fps is None else _with_fps(self._watching, fps)
+        camera = Camera(
+            name, redact(url), source, self._engine, watching, on_change=self._tell, gate=gate
+        )
+        self._cameras[name] = camera  # the name is taken from here on
+        try:
+            await camera.open()
+            if self._cameras.get(name) is not camera:
+                raise CameraError(f"camera {name} was detached while it was being attached")
+        except BaseException:
+            if self._cameras.get(name) is camera:
+                del self._cameras[name]
+            camera.close()
+            raise
+        self._tasks[name] = asyncio.create_task(self._run(camera), name=f"camera[{name}]")
+        return camera
+
+    async def detach(self, name: str) -> None:
+        """Remove a camera and its memory; its answers end.
+
+        Raises:
+            CameraNotFound: if there is none of this name.
+        """
+        camera, task = self._remove(name)
+        if task is not None:
+            await asyncio.wait([task])
+        self._tell(camera.view())
+
+    async def finished(self, name: str) -> None:
+        """Wait until a camera's source has ended and all of it is in memory (files only end)."""
+        await asyncio.wait([self._tasks[name]])
+
+    def failure(self, name: str) -> LookoutError | None:
+        """What ended a camera that is finished, if it was an error."""
+        task = self._tasks.get(name)
+        if task is None or not task.done() or task.cancelled():
+            return None
+        error = task.exception()
+        return error if isinstance(error, LookoutError) else None
+
+    def subscribe(self, listener: Callable[[CameraView], None]) -> Callable[[], None]:
+        """Call `listener` on every change of a camera's state; returns how to stop that."""
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    async def _run(self, camera: Camera) -> None:
+        """Watch one camera; its end, whatever the cause, is its own."""
+        try:
+            await camera.run()
+        except BaseExceptionGroup as group:
+            known, others = group.split(LookoutError)
+            if others is not None:
+                log.exception("camera %s failed", camera.name)
+                raise
+            assert known is not None
+            log.error("camera %s: %s", camera.name, _first(known))
+            raise _first(known) from None
+        finally:
+            self._tell(camera.view())
+
+    def _remove(self, name: str) -> tuple[Camera, asyncio.Task[None] | None]:
+        """Take a camera out and begin to end it; its task is ours until it has ended."""
+        camera = self.get(name)
+        task = self._tasks.pop(name, None)
+        del self._cameras[name]
+        camera.close()
+        if task is not None:
+            self._ending.add(task)
+            task.add_done_callback(self._forget)
+            task.cancel()
+        return camera, task
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._ending.discard(task)
+        if not task.cancelled():
+            task.exception()  # it was logged when it happened
+
+    def _tell(self, view: CameraView) -> None:
+        for listener in list(self._listeners):
+            listener(view)
+
+
+def _first(group: BaseExceptionGroup[LookoutError]) -> LookoutError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, LookoutError)
+    return error
+
+
+def _with_fps(watching: Watching, fps: float) -> Watching:
+    return replace(watching, fps=fps)

@@ -1,0 +1,84 @@
+"""What the server needs of cameras; `stream.cameras.registry` has it, tests have a smaller one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.frames import Frame
+from stream.cameras.answer import Answer, Question
+from stream.cameras.view import CameraView
+from stream.sources.base import Source
+
+
+class CameraSeam(Protocol):
+    """One camera. All calls are made on the event loop's thread and return at once."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the server's cameras."""
+
+    def view(self) -> CameraView:
+        """Its state and numbers now."""
+
+    def latest(self) -> Frame | None:
+        """The newest frame, for previews; None before the first one."""
+
+    def truth(self) -> dict[str, Any] | None:
+        """What really happens in a rendered scene; None for real cameras."""
+
+    def ask(self, question: Question) -> Answer:
+        """Start an answer.
+
+        Raises:
+            QuestionTooLong: if it does not fit the model.
+            Busy: if too many answers are being given.
+            CameraBlind: if nothing has been seen yet.
+        """
+
+    def push(self, pixels: NDArray[np.uint8], captured_at: float | None = None) -> object:
+        """Hand in a frame, and when it was taken; only where the source is a `PushSource`."""
+
+
+class CamerasSeam(Protocol):
+    """The server's cameras."""
+
+    def names(self) -> list[str]:
+        """All of them, in order of attaching."""
+
+    def get(self, name: str) -> CameraSeam:
+        """One of them.
+
+        Raises:
+            CameraNotFound: if there is none of this name.
+        """
+
+    async def attach(
+        self, name: str, source: Callable[[], Source], *, url: str, fps: float | None = None
+    ) -> CameraSeam:
+        """Add a camera and start to watch it.
+
+        Args:
+            name: not taken yet.
+            source: makes a source for each connection attempt.
+            url: shown, after redaction.
+            fps: frames per second; None takes the configured rate.
+
+        Raises:
+            CameraExists: if the name is taken.
+            CapacityExceeded: if no memory is left for one more.
+            ConfigError: if the source cannot be made.
+        """
+
+    async def detach(self, name: str) -> None:
+        """Remove a camera and its memory.
+
+        Raises:
+            CameraNotFound: if there is none of this name.
+        """
+
+    def subscribe(self, listener: Callable[[CameraView], None]) -> Callable[[], None]:
+        """Call `listener` on every change of a camera's state; returns how to stop that."""

@@ -1,0 +1,1 @@
+"""One client each: what it says, what it is told, and how fast."""

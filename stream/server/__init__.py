@@ -1,0 +1,1 @@
+"""One port: the page, the websocket, REST, WHIP, health and metrics."""

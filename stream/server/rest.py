@@ -1,0 +1,78 @@
+"""Cameras over plain HTTP: list, add, remove, look."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel, Field
+
+from core.errors import CameraBlind, CameraNotFound
+from core.events import CAMERA_NAME, Camera, CameraName
+from stream.access.desk import Desk
+from stream.cameras.seam import CamerasSeam
+from stream.conversations import pictures, wire
+
+Name = Annotated[str, Path(pattern=CAMERA_NAME)]
+
+
+class CameraRequest(BaseModel):
+    """Body of `POST /api/cameras`."""
+
+    name: CameraName
+    url: str = Field(min_length=1, max_length=2048)
+    fps: float | None = Field(default=None, gt=0, le=120)
+
+
+class CameraList(BaseModel):
+    """All cameras."""
+
+    cameras: tuple[Camera, ...]
+
+
+def camera_routes(cameras: CamerasSeam, desk: Desk) -> APIRouter:
+    """`/api/cameras` and what lies below it."""
+    router = APIRouter(prefix="/api/cameras", tags=["cameras"])
+
+    @router.get("")
+    async def listed() -> CameraList:
+        """All cameras with their numbers."""
+        return CameraList(cameras=wire.cameras(cameras))
+
+    @router.post("", status_code=201)
+    async def attach(request: Request, wanted: CameraRequest) -> Camera:
+        """Add a camera by URL; needs the admin role."""
+        identity = request.state.identity
+        camera = await desk.attach(identity, wanted.name, wanted.url, wanted.fps)
+        return wire.camera(camera.view())
+
+    @router.get("/{name}")
+    async def one(name: Name) -> Camera:
+        """One camera with its numbers."""
+        return wire.camera(cameras.get(name).view())
+
+    @router.delete("/{name}", status_code=204)
+    async def detach(request: Request, name: Name) -> None:
+        """Remove a camera and its memory; needs the admin role."""
+        await desk.detach(request.state.identity, name)
+
+    @router.get("/{name}/snapshot.jpg", response_class=Response)
+    async def snapshot(name: Name) -> Response:
+        """The newest frame as JPEG; 503 while there is none."""
+        frame = cameras.get(name).latest()
+        if frame is None:
+            raise CameraBlind(f"camera {name} has delivered nothing yet; try again")
+        jpeg = await asyncio.to_thread(pictures.encode_jpeg, frame.pixels)
+        headers = {"cache-control": "no-store", "x-lookout-pts-ms": str(round(frame.pts * 1000))}
+        return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+    @router.get("/{name}/truth")
+    async def truth(name: Name) -> dict[str, Any]:
+        """What really happens in a rendered scene; 404 for real cameras."""
+        known = cameras.get(name).truth()
+        if known is None:
+            raise CameraNotFound(f"camera {name} is no rendered scene; nobody knows its truth")
+        return known
+
+    return router

@@ -1,0 +1,78 @@
+"""The committed embedded model: a small stock checkpoint that answers through the pipeline."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoTokenizer, Qwen3VLForConditionalGeneration
+
+from evaluation.embedded import score
+from evaluation.responders import PipelineResponder
+from evaluation.scenes import held_out
+from models.loading import embedded_folder
+from stream.compose import open_house
+from stream.configuration import load_settings
+from stream.sources import MaxPace
+
+SCENES = 8
+
+
+def test_the_folder_is_small_and_complete():
+    folder = embedded_folder()
+    sizes = {file.name: file.stat().st_size for file in folder.iterdir() if file.is_file()}
+    assert sum(sizes.values()) <= 10 * 2**20
+    assert {
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "preprocessor_config.json",
+        "video_preprocessor_config.json",
+        "model.safetensors",
+        "training.json",
+        "README.md",
+    } <= set(sizes)
+
+
+def test_stock_classes_load_it_without_a_missing_or_unexpected_weight():
+    folder = embedded_folder()
+    model, report = Qwen3VLForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, output_loading_info=True
+    )
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    assert not report["mismatched_keys"]
+    config = AutoConfig.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert config.video_token_id == tokenizer.convert_tokens_to_ids("<|video_pad|>")
+    assert config.text_config.eos_token_id == tokenizer.eos_token_id
+    assert len(tokenizer) <= model.get_input_embeddings().num_embeddings
+    assert all(torch.isfinite(weight).all() for weight in model.state_dict().values())
+
+
+def test_its_training_facts_say_how_it_was_made():
+    facts = json.loads((embedded_folder() / "training.json").read_text())
+    assert {"seed", "parameters", "hardware", "settings", "phases"} <= set(facts)
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+async def test_it_answers_about_unseen_scenes_far_better_than_when_it_sees_nothing(one_thread):
+    scenes = list(held_out(97, SCENES, ("colour", "shape", "direction", "exist")))
+    async with open_house(load_settings(), pace=MaxPace()) as house:
+        table, mistakes = await score(PipelineResponder(house), scenes)
+    asked = sum(row["n"] for row in table.values())
+    right = sum(row["accuracy"] * row["n"] for row in table.values())
+    blank = sum(row["blank"] * row["n"] for row in table.values())
+    assert asked > 2 * SCENES
+    assert right / asked > 0.7, mistakes
+    assert right - blank > 0.25 * asked

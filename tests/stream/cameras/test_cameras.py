@@ -1,0 +1,168 @@
+"""Cameras attached, detached and failing, on a tiny random model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from core.errors import CameraError, CameraNotFound, QuestionTooLong
+from engine.engine import Engine
+from engine.limits import Limits
+from memory.eviction import SinkWindow
+from pruning.none import Dense
+from stream.cameras.answer import Question
+from stream.cameras.camera import Watching
+from stream.cameras.registry import Cameras
+from tests.stream.scripted import ScriptedSource
+from tests.tiny import ours
+from tests.waiting import eventually
+
+SIZE = (48, 64)
+WATCHING = Watching(
+    fps=4.0,
+    buffer_frames=8,
+    max_steps=2,
+    cut_threshold=1.0,
+    policy=Dense(),
+    budget=8,
+    eviction=SinkWindow(),
+    max_question_chars=100,
+    stale_after_s=60.0,
+)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    limits = Limits(
+        cameras=2, answers=2, waiting=2, capacity=200, prompt_tokens=64, answer_tokens=16
+    )
+    with Engine(ours(), limits) as running:
+        yield running
+    assert running.pool.free == running.pool.unpromised == running.pool.pages
+
+
+async def test_a_camera_detached_while_it_is_attached_leaves_nothing_behind(engine):
+    async with Cameras(engine, WATCHING) as cameras:
+        attaching = asyncio.create_task(cameras.attach("porch", ScriptedSource, url="rtsp://a/"))
+        await asyncio.sleep(0)  # it runs up to its first await: the name is taken, nothing is ready
+        assert cameras.names() == ["porch"]
+        await cameras.detach("porch")
+        again = await cameras.attach("porch", ScriptedSource, url="rtsp://b/")
+        with pytest.raises(CameraError, match="detached"):
+            await attaching
+        assert cameras.get("porch") is again, "the new camera of that name is untouched"
+
+
+async def test_a_detach_that_is_cancelled_is_finished_on_leaving(engine):
+    closing = asyncio.Event()
+
+    class Slow(ScriptedSource):
+        async def close(self) -> None:
+            await closing.wait()
+            await super().close()
+
+    source = Slow().give(0.0, size=SIZE)
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await eventually(lambda: camera.latest() is not None)
+        detaching = asyncio.create_task(cameras.detach("porch"))
+        await eventually(lambda: not cameras.names())
+        detaching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await detaching
+        assert not source.closed
+        closing.set()
+    assert source.closed
+
+
+async def test_on_leaving_all_cameras_close_at_once(engine):
+    together = asyncio.Barrier(2)
+
+    class Patient(ScriptedSource):
+        async def close(self) -> None:
+            async with asyncio.timeout(20):
+                await together.wait()
+            await super().close()
+
+    sources = [Patient().give(0.0, size=SIZE), Patient().give(0.0, size=SIZE)]
+    async with Cameras(engine, WATCHING) as cameras:
+        for number, source in enumerate(sources):
+            camera = await cameras.attach(f"cam{number}", lambda s=source: s, url="rtsp://a/")
+            await eventually(lambda c=camera: c.latest() is not None)
+    assert [source.closed for source in sources] == [1, 1]
+
+
+async def test_a_camera_that_died_of_a_mistake_does_not_pass_for_a_live_one(engine):
+    class Broken(ScriptedSource):
+        async def recv(self):
+            frame = await super().recv()
+            if frame.pts > 1:
+                raise RuntimeError("a mistake")
+            return frame
+
+    source = Broken().give(0.0, 0.25, 2.0, size=SIZE)
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await cameras.finished("porch")
+        assert (camera.view().state, camera.view().reason) == ("offline", "unknown")
+
+
+async def test_segments_that_are_lost_are_counted_and_complained_about_once(engine, caplog):
+    source = ScriptedSource().give(*(n / 4 for n in range(24)), size=(1, 400)).finish()
+    source.lossless, source.live = True, False
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await cameras.finished("porch")
+        view = camera.view()
+        assert (view.frames_in, view.frames_remembered, view.state) == (24, 0, "offline")
+    assert caplog.text.count("400x1") == 1
+
+
+async def test_a_longer_answer_than_there_is_room_for_is_refused(engine):
+    source = ScriptedSource().give(0.0, 0.25, size=SIZE)
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await eventually(lambda: camera.view().frames_remembered == 2)
+        with pytest.raises(QuestionTooLong, match="16"):
+            camera.ask(Question("what?", max_tokens=17))
+        async with camera.ask(Question("what?", max_tokens=16)) as answer:
+            async for _ in answer:
+                pass
+        assert answer.result is not None
+        assert answer.result.finish_reason in ("stop", "length")
+
+
+async def test_asking_again_draws_again_but_only_where_a_temperature_is_wanted(engine):
+    source = ScriptedSource().give(0.0, 0.25, size=SIZE)
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await eventually(lambda: camera.view().frames_remembered == 2)
+        texts: dict[float, set[str]] = {0.0: set(), 5.0: set()}
+        for temperature in [*texts] * 4:
+            question = Question("what?", max_tokens=16, temperature=temperature)
+            async with camera.ask(question) as answer:
+                texts[temperature].add("".join([delta async for delta in answer]))
+    assert len(texts[0.0]) == 1
+    assert len(texts[5.0]) > 1
+
+
+async def test_what_ended_an_answer_is_told_as_it_was_raised(engine):
+    source = ScriptedSource().give(0.0, 0.25, size=SIZE)
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await eventually(lambda: camera.view().frames_remembered == 2)
+        many_tokens = "é" * WATCHING.max_question_chars
+        async with camera.ask(Question(many_tokens, max_tokens=16)) as answer:
+            assert [delta async for delta in answer] == []
+        assert answer.result is not None
+        assert isinstance(answer.result.cause, QuestionTooLong)
+        assert answer.result.error == str(answer.result.cause)
+
+
+async def test_an_unknown_camera_is_named_with_those_there_are(engine):
+    async with Cameras(engine, WATCHING) as cameras:
+        await cameras.attach("porch", ScriptedSource, url="rtsp://a/")
+        with pytest.raises(CameraNotFound, match="'yard'.*porch"):
+            cameras.get("yard")
