@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from core.errors import ConfigError
 from engine.engine import Engine
 from engine.limits import Limits
 from engine.scheduler import Scheduler
 from memory.eviction import SinkWindow
+from memory.pool import KVShape
 from models.loading import load_model
 from models.vlm import VideoLanguageModel
-from stream.cameras.camera import Watching
 from stream.cameras.registry import Cameras
-from stream.settings import Settings
+from stream.cameras.watching import Watching
+from stream.settings import MemorySettings, Settings
 from stream.sources import open_source
 from stream.sources.pace import Pace, RealtimePace
 
@@ -67,13 +69,31 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
         cameras=settings.engine.max_cameras,
         answers=settings.engine.max_answers,
         waiting=settings.engine.max_waiting,
-        capacity=settings.memory.capacity,
+        capacity=capacity(model.shape, settings.memory),
         prompt_tokens=settings.engine.prompt_tokens,
         answer_tokens=settings.answer.max_tokens,
         segment_steps=settings.segment.max_steps,
         page_size=settings.memory.page_size,
     )
     return Engine(model, limits, Scheduler(prefill_tokens=settings.engine.prefill_tokens))
+
+
+def capacity(shape: KVShape, memory: MemorySettings) -> int:
+    """Tokens of a camera's memory: as configured, or as many whole pages as its bytes allow.
+
+    Raises:
+        ConfigError: if not even one page fits.
+    """
+    if memory.max_bytes is None:
+        return memory.capacity
+    page = memory.page_size * shape.bytes_per_token
+    pages = memory.max_bytes // page
+    if pages < 1:
+        raise ConfigError(
+            f"memory.max_bytes: {memory.max_bytes} bytes hold no page of {page} bytes; raise it or "
+            "lower memory.page_size"
+        )
+    return min(memory.capacity, pages * memory.page_size)
 
 
 def watching(settings: Settings) -> Watching:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -21,9 +21,14 @@ class Metrics:
 
     Args:
         cameras: looks up all cameras when somebody scrapes.
+        engine: looks up the engine's counters, by name.
     """
 
-    def __init__(self, cameras: Callable[[], Iterable[CameraView]]) -> None:
+    def __init__(
+        self,
+        cameras: Callable[[], Iterable[CameraView]],
+        engine: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
         self.registry = CollectorRegistry()
         registry = self.registry
         self._answers = Counter(
@@ -43,6 +48,7 @@ class Metrics:
         self._queue = self._histogram("lookout_answer_queue_seconds", "Waited before prefill.")
         self._rate = self._histogram("lookout_answer_tokens_per_second", "Decoding speed.", RATES)
         self.registry.register(CameraCollector(cameras))
+        self.registry.register(EngineCollector(engine))
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...] = SECONDS) -> Histogram:
         return Histogram(name, text, buckets=buckets, registry=self.registry)
@@ -84,6 +90,7 @@ COLUMNS = (
     Column("lookout_frames_dropped", "frames_dropped", "Sampled frames that gave way.", True),
     Column("lookout_frames_remembered", "frames_remembered", "Frames now or once held.", True),
     Column("lookout_segments", "segments", "Segments remembered.", True),
+    Column("lookout_segments_lost", "segments_lost", "Segments that an error took.", True),
     Column("lookout_tokens_encoded", "tokens_encoded", "Visual tokens encoded.", True),
     Column("lookout_tokens_kept", "tokens_kept", "Visual tokens kept by pruning.", True),
     Column("lookout_reconnects", "reconnects", "Times the source was opened again.", True),
@@ -122,4 +129,22 @@ class CameraCollector(Collector):
                 if value is not None:
                     scale = 1000 if column.field.endswith("_ms") else 1
                     family.add_metric([view.name], value / scale)
+            yield family
+
+
+class EngineCollector(Collector):
+    """Reads the engine's counters when scraped: steps, tokens, busy milliseconds."""
+
+    def __init__(self, engine: Callable[[], Mapping[str, int]]) -> None:
+        self._engine = engine
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, so that registering does not scrape."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """One counter for each."""
+        for name, value in self._engine().items():
+            family = CounterMetricFamily(f"lookout_engine_{name}", "Since the engine started.")
+            family.add_metric([], value)
             yield family

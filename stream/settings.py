@@ -128,6 +128,9 @@ class MemorySettings(Section):
     """How much each camera remembers."""
 
     capacity: int = Field(512, ge=64, description="Tokens a camera's memory holds at most.")
+    max_bytes: int | None = Field(
+        None, ge=1024, description="Bytes a camera's memory takes at most; lowers capacity."
+    )
     page_size: int = Field(16, ge=1, le=1024, description="Tokens per page.")
 
 
@@ -135,8 +138,10 @@ class EngineSettings(Section):
     """How work is shared on the accelerator."""
 
     max_cameras: int = Field(4, ge=1, description="Cameras at once; their memory is reserved.")
-    max_answers: int = Field(8, ge=1, description="Answers given at once; more are `busy`.")
-    max_waiting: int = Field(16, ge=0, description="Answers that may wait for a place.")
+    max_answers: int = Field(8, ge=1, description="Answers given at once; more wait.")
+    max_waiting: int = Field(
+        16, ge=0, description="Answers that wait for a place; more are refused as `busy`."
+    )
     prompt_tokens: int = Field(
         2048, ge=64, description="Tokens of a question with its history and pictures at most."
     )

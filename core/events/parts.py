@@ -192,6 +192,7 @@ class Camera(Wire):
     frames_remembered: int = 0
     reconnects: int = 0
     segments: int = 0
+    segments_lost: int = 0
     tokens_encoded: int = 0
     tokens_kept: int = 0
     memory_held: int = 0

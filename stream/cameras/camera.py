@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,13 +28,13 @@ from core.frames import Frame, Segment
 from engine.engine import Engine
 from engine.jobs import AnswerHandle, MemoryHandle
 from engine.requests import Perceived
-from memory.eviction import EvictionPolicy
-from pruning.policy import PruningPolicy
 from stream.cameras.answer import Answer, Question
 from stream.cameras.asking import Listener, check, to_ask
 from stream.cameras.segmenter import Segmenter
+from stream.cameras.settling import settler
 from stream.cameras.tally import Tally
 from stream.cameras.view import CameraView
+from stream.cameras.watching import Watching
 from stream.sources.base import EndOfSource, Source
 from stream.sources.feed import CameraState, Feed, FeedStatus
 from stream.sources.push import PushSource
@@ -47,21 +46,6 @@ Gate = Callable[[float], Awaitable[None]]  # called with the pts of each frame b
 
 class _World(Protocol):
     def truth(self, t: float) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Watching:
-    """How cameras are watched; one for all of them."""
-
-    fps: float
-    buffer_frames: int
-    max_steps: int
-    cut_threshold: float
-    policy: PruningPolicy
-    budget: int  # visual tokens per temporal step
-    eviction: EvictionPolicy
-    max_question_chars: int
-    stale_after_s: float
 
 
 class Camera:
@@ -123,7 +107,7 @@ class Camera:
             self._watching.policy,
             self._watching.budget,
             self._watching.eviction,
-            _settler(loop, ready),
+            settler(loop, ready),
         )
         result = await ready
         if isinstance(result, LookoutError):
@@ -222,6 +206,7 @@ class Camera:
             frames_dropped=feed.frames_dropped,
             frames_remembered=tally.frames_remembered,
             segments=tally.segments,
+            segments_lost=tally.lost,
             tokens_encoded=tally.tokens_encoded,
             tokens_kept=tally.tokens_kept,
             memory_held=tally.held,
@@ -272,7 +257,7 @@ class Camera:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Perceived | LookoutError] = loop.create_future()
         self._tally.sent(segment)
-        self._engine.perceive(self._memory, segment, _settler(loop, done))
+        self._engine.perceive(self._memory, segment, settler(loop, done))
         result = await done
         if isinstance(result, Perceived):
             self._tally.remembered(segment, result, time.monotonic())
@@ -322,25 +307,6 @@ class Camera:
             return ""
         state = self._feed.status.state
         return f"(The newest picture is {age:.0f} s old; the camera is {state}.) "
-
-
-def _settler(
-    loop: asyncio.AbstractEventLoop, future: asyncio.Future[Perceived | LookoutError]
-) -> Callable[[Perceived | LookoutError], None]:
-    """A listener that settles a future of this loop from the engine's thread."""
-
-    def settle(result: Perceived | LookoutError) -> None:
-        if not future.done():
-            future.set_result(result)
-
-    def listener(result: Perceived | LookoutError) -> None:
-        try:
-            loop.call_soon_threadsafe(settle, result)
-        except RuntimeError:
-            if not loop.is_closed():
-                raise
-
-    return listener
 
 
 def _ms(seconds: float | None) -> float | None:

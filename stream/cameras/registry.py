@@ -11,8 +11,9 @@ from typing import Self
 
 from core.errors import CameraError, CameraExists, CameraNotFound, LookoutError
 from engine.engine import Engine
-from stream.cameras.camera import Camera, Gate, Watching
+from stream.cameras.camera import Camera, Gate
 from stream.cameras.view import CameraView
+from stream.cameras.watching import Watching
 from stream.sources.address import redact
 from stream.sources.base import Source
 

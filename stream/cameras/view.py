@@ -23,6 +23,7 @@ class CameraView:
     frames_dropped: int  # sampled frames that gave way because the buffer was full
     frames_remembered: int  # frames whose temporal step is in memory
     segments: int
+    segments_lost: int  # that an error took on their way into memory
     tokens_encoded: int
     tokens_kept: int
     memory_held: int  # tokens

@@ -95,7 +95,15 @@ def _server(house: House, settings: Settings, doorman: Doorman) -> Server:
     def ready() -> str | None:
         return None if house.engine.alive else "the engine has ended; restart the server"
 
-    return Server(house.cameras, model, server, rules, doorman, ready=ready)
+    return Server(
+        house.cameras,
+        model,
+        server,
+        rules,
+        doorman,
+        ready=ready,
+        engine=lambda: house.engine.counters,
+    )
 
 
 def _welcome(address: str, house: House) -> None:

@@ -87,6 +87,7 @@ class Server:
         rules: what conversations may do.
         doorman: tells who may come in.
         ready: why no answer can be given now; None if it can.
+        engine: the engine's counters, for the metrics.
         web: folder of the page; None takes the installed one, if there is one.
     """
 
@@ -99,10 +100,11 @@ class Server:
         doorman: Doorman,
         *,
         ready: Callable[[], str | None] = lambda: None,
+        engine: Callable[[], Mapping[str, int]] = dict,
         web: Path | None = None,
     ) -> None:
         self._settings = settings
-        metrics = Metrics(lambda: views(cameras))
+        metrics = Metrics(lambda: views(cameras), engine)
         desk = Desk(
             cameras,
             allowed_targets=settings.allowed_targets,

@@ -46,6 +46,7 @@ async def _watch(camera: FakeCamera) -> None:
             frames_in=frames,
             frames_remembered=frames,
             segments=frames // 2,
+            segments_lost=0,
             tokens_encoded=ENCODED * frames,
             tokens_kept=KEPT * frames,
             memory_held=min(CAPACITY, KEPT * frames),

@@ -59,6 +59,7 @@ class FakeCamera:
             frames_dropped=0,
             frames_remembered=0,
             segments=0,
+            segments_lost=0,
             tokens_encoded=0,
             tokens_kept=0,
             memory_held=0,

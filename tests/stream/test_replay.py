@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ModelLoadFailed, SourceUnavailable
+from core.errors import ConfigError, ModelLoadFailed, SourceUnavailable
+from memory.pool import KVShape
 from models.loading import load_model
-from stream.compose import open_house
+from stream.compose import capacity, open_house
 from stream.replay import Replay
-from stream.settings import Settings
+from stream.settings import MemorySettings, Settings
 from stream.sources import MaxPace, open_source
 from tests.tiny import save
 
@@ -112,3 +113,22 @@ def test_a_folder_of_another_architecture_is_refused(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(ModelLoadFailed, match="gpt2"):
         load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("capacity_tokens", "max_bytes", "expected"),
+    [(512, None, 512), (512, 10**9, 512), (512, 100 * 1024, 96), (64, 100 * 1024, 64)],
+)
+def test_capacity_in_bytes_lowers_that_in_tokens_to_whole_pages(
+    capacity_tokens, max_bytes, expected
+):
+    shape = KVShape(layers=4, kv_heads=2, head_dim=16)  # 1024 bytes per token in float32
+    memory = MemorySettings(capacity=capacity_tokens, max_bytes=max_bytes, page_size=16)
+    assert capacity(shape, memory) == expected
+    if max_bytes is not None:
+        assert expected * shape.bytes_per_token <= max_bytes
+
+
+def test_bytes_that_hold_no_page_are_refused():
+    with pytest.raises(ConfigError, match=r"memory\.max_bytes"):
+        capacity(KVShape(4, 2, 16), MemorySettings(max_bytes=2048))

@@ -1,0 +1,23 @@
+"""How cameras are watched: what the composition root makes of the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memory.eviction import EvictionPolicy
+from pruning.policy import PruningPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """How cameras are watched; one for all of them."""
+
+    fps: float
+    buffer_frames: int
+    max_steps: int
+    cut_threshold: float
+    policy: PruningPolicy
+    budget: int  # visual tokens per temporal step
+    eviction: EvictionPolicy
+    max_question_chars: int
+    stale_after_s: float
