@@ -39,5 +39,5 @@ class Random(PruningPolicy):
         return Kept(rows.to(tokens.features.device), after)
 
     def _draw(self, step: int, size: int) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(hash((self.seed, step)) & (2**63 - 1))
+        generator = torch.Generator().manual_seed((self.seed << 40) + step)
         return torch.rand(size, generator=generator)
