@@ -132,9 +132,7 @@ class ClipMaker:
                 turns.append(self._question(rng, world, times, step, window))
             sure = [question for question in turns if question is not None]
             if sure:
-                about = _about(sure[0], world, times[2 * step + 1]) if len(sure) == 1 else ()
-                said = tuple((question.text, question.answer) for question in sure)
-                asked.append(Asked(step + 1, said, about or (False,) * PER_STEP))
+                asked.append(_asked_at(sure, world, step, times[2 * step + 1]))
         return asked if len(asked) == self.recipe.questions else []
 
     def _question(
@@ -156,20 +154,30 @@ class _Clip:
     newest: NDArray[np.int64]
 
 
-def _about(question: Question, world: World, t: float) -> tuple[bool, ...]:
-    """Which visual tokens at time `t` show what a question means, by its words."""
-    words = set(re.findall(r"[a-z]+", question.text.lower()))
+def _asked_at(questions: list[Question], world: World, step: int, t: float) -> Asked:
+    """Questions about time `t`, with what the only one of them means, by its words."""
+    turns = tuple((question.text, question.answer) for question in questions)
+    if len(questions) > 1:
+        return Asked(step + 1, turns)
+    words = set(re.findall(r"[a-z]+", questions[0].text.lower()))
     shapes = {shape for shape in SHAPES if words & {shape, plural(shape)}}
     colours = words & set(COLOURS)
-    if not (shapes or colours or question.task == "count"):
-        return ()
+    names = (_first(colours, list(COLOURS)), _first(shapes, list(SHAPES)))
+    if not any(names) and questions[0].task != "count":
+        return Asked(step + 1, turns, names=names)
     things = world.things(t)
     meant = [
         number
         for number, thing in enumerate(things)
         if thing.seen(t) and {thing.shape} >= shapes and {thing.colour} >= colours
     ]
-    return tuple(bool(shown) for shown in np.isin(cover(things, t, SIDE), meant))
+    shown = np.isin(cover(things, t, SIDE), meant)
+    return Asked(step + 1, turns, tuple(shown.tolist()), names)
+
+
+def _first(words: set[str], every: list[str]) -> int:
+    """The place of the only word, from 1; 0 if there is none."""
+    return every.index(next(iter(words))) + 1 if words else 0
 
 
 def _counts(rng: Generator, steps: int) -> list[int]:

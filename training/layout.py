@@ -106,6 +106,7 @@ class Asked:
     step: int  # from 1
     turns: tuple[tuple[str, str], ...]  # question and answer
     about: tuple[bool, ...] = (False,) * PER_STEP  # visual tokens of the step that show it
+    names: tuple[int, int] = (SILENT, SILENT)  # colour and shape it names, from 1; 0 none
 
 
 def spoken(tongue: Tongue, asked: Asked) -> tuple[list[int], list[int]]:
@@ -141,6 +142,7 @@ class Questions:
     clip: Tensor  # int64 [n], which clip each is about
     step: Tensor  # int64 [n], the newest step
     about: Tensor  # bool [n, 36], its visual tokens that show what is meant
+    names: Tensor  # int64 [n, 2], the colour and shape that are named
 
 
 def collate(tongue: Tongue, clips: Sequence[Remembered], windows: Sequence[int]) -> Memories:
@@ -183,6 +185,7 @@ def _questions(
         clip=torch.tensor([row[2] for row in rows]),
         step=torch.tensor([row[3].step for row in rows]),
         about=torch.tensor([row[3].about for row in rows]),
+        names=torch.tensor([row[3].names for row in rows]),
     )
 
 

@@ -39,6 +39,7 @@ _NEWEST_LAYER: Final = 4
 _HEAD_WEIGHT: Final = 0.3
 _LOOKING: Final = (2, 3)  # the decoder layer, and how many of its heads, that learn where to look
 _LOOK_WEIGHT: Final = 0.1
+_NAME_WEIGHT: Final = 0.1
 
 
 class StreamPhase(nn.Module):
@@ -65,16 +66,17 @@ class StreamPhase(nn.Module):
         self._maker = ClipMaker(tongue, recipe)
         self._judges_events = recipe.steps[1] > 1
         width = model.config.text_config.hidden_size
+        self.names = nn.Linear(width, len(COLOURS) + len(SHAPES) + 2)
         self.fresh = nn.Linear(width, 2)
         self.newest = nn.Linear(width, len(COLOURS) + len(SHAPES) + 2)
 
     def groups(self) -> list[dict[str, Any]]:
         """Parameters by learning rate factor."""
         language = [*self.model.model.language_model.parameters()]
-        heads = [*self.fresh.parameters(), *self.newest.parameters()]
-        groups: list[dict[str, Any]] = [
-            {"params": language + (heads if self._judges_events else [])}
-        ]
+        heads = [*self.names.parameters()]
+        if self._judges_events:
+            heads += [*self.fresh.parameters(), *self.newest.parameters()]
+        groups: list[dict[str, Any]] = [{"params": language + heads}]
         if self.eye:
             groups.append({"params": [*self.model.model.visual.parameters()], "factor": self.eye})
         return groups
@@ -120,11 +122,12 @@ class StreamPhase(nn.Module):
 
     def _ask(
         self, memories: Memories, questions: Questions, memory: Cache
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Each question asked of its clip's memory.
 
         Returns:
-            last hidden states [n, m, d], and where the heads of `_LOOKING` look [n, h, m, l + m].
+            last hidden states [n, m, d], those before the layer of `_LOOKING`, and where its heads
+            look [n, h, m, l + m].
         """
         language = self.model.model.language_model
         snapshots = DynamicCache(config=language.config)
@@ -137,17 +140,24 @@ class StreamPhase(nn.Module):
             past_key_values=snapshots,
             use_cache=True,
             output_attentions=True,
+            output_hidden_states=True,
         )
         layer, heads = _LOOKING
-        return out.last_hidden_state, out.attentions[layer][:, :heads]
+        return (
+            out.last_hidden_state,
+            out.hidden_states[layer],
+            out.attentions[layer][:, :heads],
+        )
 
     def _answers(
         self, batch: Batch, memory: Cache, keep: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        losses, rights, wholes, looks = [], [], [], []
+        losses, rights, wholes, looks, names = [], [], [], [], []
         for questions in batch.questions:
             said = questions.target != SILENT
-            hidden, looking = self._ask(batch.memories, questions, memory)
+            hidden, early, looking = self._ask(batch.memories, questions, memory)
+            named = questions.names[said.nonzero()[:, 0]]
+            names.append((self.names(early[said]).float(), named))
             looks.append(self._looked_at(looking, batch.memories, questions, keep))
             logits = self.model.lm_head(hidden[said]).float()
             wanted = questions.target[said]
@@ -155,7 +165,7 @@ class StreamPhase(nn.Module):
             rights.append((logits.argmax(1) == wanted).float())
             wholes.append(_all_right(said, rights[-1]))
         looked = torch.cat(looks)
-        loss = torch.cat(losses).mean()
+        loss = torch.cat(losses).mean() + _NAME_WEIGHT * _by_name(names)
         if len(looked):
             loss = loss - _LOOK_WEIGHT * (looked + 1e-4).log().mean()
         measures = {
@@ -220,6 +230,18 @@ def kept(features: Tensor, batch: Batch) -> Tensor:
     scores = torch.where(by_score, scores, torch.rand(len(scores), PER_STEP))
     rank = scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     return rank < batch.counts[:, None]
+
+
+def _by_name(names: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Cross-entropy of the colour and shape that questions name.
+
+    Args:
+        names: logits [k, colours + shapes + 2] and the truth, int64 [k, 2].
+    """
+    logits, truth = (torch.cat(parts) for parts in zip(*names, strict=True))
+    colour, shape = logits.split([len(COLOURS) + 1, len(SHAPES) + 1], dim=1)
+    total = F.cross_entropy(colour, truth[:, 0], ignore_index=SILENT)
+    return torch.nan_to_num(total + F.cross_entropy(shape, truth[:, 1], ignore_index=SILENT))
 
 
 def _all_right(said: Tensor, right: Tensor) -> Tensor:
