@@ -13,8 +13,8 @@ from pathlib import Path
 
 from playwright.async_api import Page, ViewportSize, async_playwright, expect
 
-from tests.browser.process import lookout
 from tests.browser.steps import connected, live
+from tests.process import lookout
 
 SIZE = ViewportSize(width=1280, height=800)
 QUESTIONS = ("How many objects are there?", "What appeared last?", "Which way is the")

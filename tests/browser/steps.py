@@ -31,3 +31,11 @@ async def ask(page: Page, question: str) -> None:
     """Types a question and sends it."""
     await page.get_by_test_id("question").fill(question)
     await page.get_by_test_id("question").press("Enter")
+
+
+async def start_webcam(page: Page) -> None:
+    """Clicks, and waits until the webcam is live over WebRTC."""
+    await page.get_by_test_id("webcam").click()
+    await expect(page.get_by_test_id("webcam")).to_have_attribute("data-transport", "webrtc")
+    await expect(page.get_by_test_id("own")).to_be_visible()
+    await live(page)

@@ -7,11 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.process import lookout
-from tests.browser.steps import ask, connected, live, more_frames
+from tests.browser.steps import ask, connected, live, more_frames, start_webcam
+from tests.process import lookout
 from tests.tiny import save
 
 pytestmark = pytest.mark.real
@@ -23,13 +23,6 @@ LONG_ANSWERS = ("-c", "answer.max_tokens=4000")  # so long that only a cancel en
 def talkative(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of random weights: it says nothing sensible, but goes on saying it."""
     return save(tmp_path_factory.mktemp("tiny"))
-
-
-async def start_webcam(page: Page) -> None:
-    await page.get_by_test_id("webcam").click()
-    await expect(page.get_by_test_id("webcam")).to_have_attribute("data-transport", "webrtc")
-    await expect(page.get_by_test_id("own")).to_be_visible()
-    await live(page)
 
 
 async def test_a_webcam_is_watched_while_it_is_asked_and_answers_can_be_cancelled(

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator
@@ -17,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-START_S = 90.0
+from tests.process import lookout
 
 
 @dataclass
@@ -25,7 +22,6 @@ class Served:
     """A running server."""
 
     address: str
-    process: subprocess.Popen[str]
     log: Path
 
     @property
@@ -33,8 +29,10 @@ class Served:
         return self.address.replace("http", "ws", 1)
 
     def camera(self, name: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.address}/api/cameras/{name}", timeout=10) as reply:
-            return json.load(reply)
+        return self._get(f"/api/cameras/{name}")
+
+    def cameras(self) -> list[str]:
+        return [one["name"] for one in self._get("/api/cameras")["cameras"]]
 
     async def until(self, name: str, condition, within_s: float = 60.0) -> dict[str, Any]:
         """The camera's numbers as soon as they meet the condition."""
@@ -46,31 +44,18 @@ class Served:
             assert time.monotonic() < deadline, f"waited in vain: {view}"
             await asyncio.sleep(0.05)
 
+    def _get(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.address}{path}", timeout=10) as reply:
+            return json.load(reply)
+
 
 @asynccontextmanager
 async def serving(folder: Path, *arguments: str) -> AsyncIterator[Served]:
     """`lookout serve` on a free port; afterwards it must stop cleanly on SIGTERM."""
     log = folder / "serve.log"
-    with log.open("w") as errors:
-        process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-            [Path(sys.executable).with_name("lookout"), "serve", "--port", "0", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"},
-        )
-    assert process.stdout is not None
-    try:
-        line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), START_S)
-        found = re.search(r"http\S+", line)
-        assert found, f"no address in {line!r}; {log.read_text()}"
-        yield Served(found[0], process, log)
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 30) == 0, log.read_text()
-    finally:
-        process.kill()
-        await asyncio.to_thread(process.wait, 10)
-        process.stdout.close()
+    async with lookout(*arguments, log=log) as process:
+        yield Served(process.url, log)
+        assert await process.end(signal.SIGTERM) == 0, log.read_text()
     assert "Traceback" not in log.read_text(), log.read_text()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 START_S = 120.0  # the machine may be busy, and the first import of torch is slow
 STOP_S = 20.0
 MAIN = "import sys; from stream.cli import main; sys.exit(main())"
@@ -22,23 +23,28 @@ class LookoutProcess:
 
     Args:
         options: of `lookout serve`.
+        log: gets what it writes to standard error; None leaves that to the test's own.
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, log: Path | None = None) -> None:
         self._options = options
+        self._log = log
         self._process: asyncio.subprocess.Process | None = None
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
 
     async def start(self) -> None:
         """Returns when it says where it listens."""
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", MAIN, "serve", "--port", self.url.rpartition(":")[2]),
-            *self._options,
-            cwd=ROOT,
-            env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"},
-            stdout=asyncio.subprocess.PIPE,
-        )
+        with contextlib.ExitStack() as stack:
+            errors = None if self._log is None else stack.enter_context(self._log.open("a"))
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", MAIN, "serve", "--port", self.url.rpartition(":")[2]),
+                *self._options,
+                cwd=ROOT,
+                env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+            )
         assert self._process.stdout is not None
         async with asyncio.timeout(START_S):
             line = await self._process.stdout.readline()
@@ -61,9 +67,9 @@ class LookoutProcess:
 
 
 @asynccontextmanager
-async def lookout(*options: str) -> AsyncIterator[LookoutProcess]:
+async def lookout(*options: str, log: Path | None = None) -> AsyncIterator[LookoutProcess]:
     """A running server."""
-    process = LookoutProcess(*options)
+    process = LookoutProcess(*options, log=log)
     try:
         await process.start()
         yield process
