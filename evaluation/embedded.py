@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,16 +55,17 @@ def main(argv: Sequence[str]) -> int:
 
 async def _measure(options: argparse.Namespace) -> dict[str, Any]:
     settings = load_settings(options.config, {"model": {"name": options.model}})
-    scenes = list(held_out(options.seed, options.limit, TASKS))
     async with open_house(settings, pace=MaxPace()) as house:
-        table, mistakes = await score(PipelineResponder(house), scenes)
+        scenes = held_out(options.seed, options.limit, TASKS)
+        shown = track(scenes, "scenes", total=options.limit)
+        table, mistakes = await score(PipelineResponder(house), shown)
     return {
         "tasks": table,
         "passed": passed(table, GATES),
         "gates": GATES,
         "model": options.model,
-        "scenes": len(scenes),
-        "world_seeds": [scenes[0].world.seed, scenes[-1].world.seed],
+        "scenes": options.limit,
+        "seed": options.seed,
         "trained_below": HELD_OUT,
         "pruning": settings.pruning.model_dump(mode="json"),
         "memory": settings.memory.model_dump(mode="json"),
@@ -74,7 +75,7 @@ async def _measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def score(
-    responder: Responder, scenes: Sequence[Scene]
+    responder: Responder, scenes: Iterable[Scene]
 ) -> tuple[dict[str, dict[str, float]], list[dict[str, str]]]:
     """Ask every question of every scene.
 
@@ -82,7 +83,7 @@ async def score(
         the table of `Scores`, and the wrong answers in order.
     """
     scores, mistakes = Scores(), []
-    for scene in track(scenes, "scenes"):
+    for scene in scenes:
         texts = [question.text for question in scene.questions]
         answers = await responder.answers(scene, texts, blank=False)
         blanks = await responder.answers(scene, texts, blank=True)

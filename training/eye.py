@@ -135,10 +135,10 @@ class EyePhase(nn.Module):
         Args:
             seed: of the axes, and of the pictures that sizes are measured on.
         """
-        width = self.heads[0].in_features
+        width: int = self.model.config.text_config.hidden_size
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            axes = torch.linalg.qr(torch.randn(width, self.heads[0].out_features)).Q
+            axes = torch.linalg.qr(torch.randn(width, len(self._sizes()))).Q
         batch = glances(np.random.default_rng([seed, 4]), 64)
         features, taps = see(self.model, batch.frames)
         visual = self.model.model.visual

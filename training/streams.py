@@ -204,7 +204,7 @@ class StreamPhase(nn.Module):
         first = F.cross_entropy(fresh, truth, torch.tensor([0.3, 1.0]), ignore_index=SILENT)
         ends = batch.memories.ends[..., None].expand(-1, -1, states[0].shape[-1])
         newest = self.newest(states[_NEWEST_LAYER].gather(1, ends)).float().flatten(0, 1)
-        colour, shape = newest.split([len(COLOURS) + 1, len(SHAPES) + 1], dim=1)
+        colour, shape = torch.split(newest, [len(COLOURS) + 1, len(SHAPES) + 1], dim=1)
         known = batch.newest.flatten(0, 1)
         second = F.cross_entropy(colour, known[:, 0], ignore_index=SILENT)
         second = second + F.cross_entropy(shape, known[:, 1], ignore_index=SILENT)
@@ -239,7 +239,7 @@ def _by_name(names: list[tuple[Tensor, Tensor]]) -> Tensor:
         names: logits [k, colours + shapes + 2] and the truth, int64 [k, 2].
     """
     logits, truth = (torch.cat(parts) for parts in zip(*names, strict=True))
-    colour, shape = logits.split([len(COLOURS) + 1, len(SHAPES) + 1], dim=1)
+    colour, shape = torch.split(logits, [len(COLOURS) + 1, len(SHAPES) + 1], dim=1)
     total = F.cross_entropy(colour, truth[:, 0], ignore_index=SILENT)
     return torch.nan_to_num(total + F.cross_entropy(shape, truth[:, 1], ignore_index=SILENT))
 
