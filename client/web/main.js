@@ -121,7 +121,7 @@ connection.addEventListener("lookout.camera.state", ({ detail }) => {
 connection.addEventListener("lookout.stats", ({ detail }) => {
   cameras.replaceAll(detail.cameras);
   const camera = cameras.current;
-  if (camera) numbers.update(camera, camera.answering > 0 || spoken.has(camera.name));
+  if (camera) numbers.update(camera, detail.at, camera.answering > 0 || spoken.has(camera.name));
   spoken.clear();
 });
 

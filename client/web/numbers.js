@@ -22,10 +22,12 @@ export class Numbers {
     this.#section.toggleAttribute("data-stale", stale);
   }
 
-  update(camera, answering) {
+  /** A camera's numbers, the moment they were taken, and whether it has been answering. */
+  update(camera, at, answering) {
     if (camera.name !== this.#camera) this.reset(camera.name);
     if (known(camera.frames_remembered)) {
-      this.#pulse.add(performance.now() / 1000, camera.frames_remembered, answering);
+      const seconds = Date.parse(at) / 1000; // the server's clock: the way here takes now long, now short
+      this.#pulse.add(seconds, camera.frames_remembered, camera.fps ?? 1, answering);
     }
     this.#write(camera);
   }

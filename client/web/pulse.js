@@ -4,10 +4,12 @@
 const SECONDS = 60;
 const WIDTH = 120; // of the SVG's viewBox
 const HEIGHT = 32;
+const HEADROOM = 1.5; // after a pause, frames that waited come in faster
 const SMOOTH_S = 2; // a rate over less than this is mostly the beat of segments
 
 export class Pulse {
   #svg;
+  #top = 1; // frames per second that fill the height
   #samples = []; // {at, frames, answering}, oldest first, at most a minute and a bit
 
   constructor(svg) {
@@ -19,8 +21,9 @@ export class Pulse {
     this.#draw();
   }
 
-  /** Takes a reading; `at` in seconds on any steady clock. */
-  add(at, frames, answering) {
+  /** Takes a reading: at what second, frames so far, frames per second hoped for, whether it answers. */
+  add(at, frames, fps, answering) {
+    this.#top = Math.max(1, fps * HEADROOM);
     const last = this.#samples.at(-1);
     if (last && frames < last.frames) this.#samples = []; // the server began anew
     this.#samples.push({ at, frames, answering });
@@ -45,9 +48,8 @@ export class Pulse {
   #draw() {
     const now = this.#samples.at(-1)?.at ?? 0;
     const rates = this.#samples.map((_, index) => this.#rateAt(index) ?? 0);
-    const top = Math.max(1, ...rates) * 1.15;
     const x = (at) => (WIDTH * (1 - (now - at) / SECONDS)).toFixed(2);
-    const y = (value) => (HEIGHT * (1 - value / top)).toFixed(2);
+    const y = (value) => (HEIGHT * (1 - Math.min(1, value / this.#top))).toFixed(2);
     const line = this.#samples.map(({ at }, index) => `L${x(at)} ${y(rates[index])}`).join("");
     const first = this.#samples[0];
     const area = first ? `M${x(first.at)} ${HEIGHT}${line}L${WIDTH} ${HEIGHT}Z` : "";

@@ -9,6 +9,8 @@ const ENDINGS = {
   incomplete: "cut off at the length limit",
 };
 
+const STALE_MS = 1000; // an answer from fresher frames needs no remark
+
 export class Transcript {
   #list = byId("transcript");
   #hint = byId("transcript-hint");
@@ -82,7 +84,7 @@ function facts(turn) {
     known(ttft_ms) && `first token ${duration(ttft_ms)}`,
     known(tokens_per_s) && `${tokens_per_s.toFixed(tokens_per_s < 10 ? 1 : 0)} tokens/s`,
     known(tokens) && `${tokens} ${tokens === 1 ? "token" : "tokens"}`,
-    known(frame_age_ms) && `frame ${duration(frame_age_ms)} old`,
+    known(frame_age_ms) && frame_age_ms >= STALE_MS && `newest frame ${duration(frame_age_ms)} old`,
     known(queue_ms) && queue_ms >= 100 && `waited ${duration(queue_ms)}`,
   ];
   return [...rows, ...timing.filter(Boolean).map((textContent) => ({ textContent }))];

@@ -16,8 +16,9 @@ from playwright.async_api import Page, ViewportSize, async_playwright, expect
 from tests.browser.steps import connected, live
 from tests.process import lookout
 
-SIZE = ViewportSize(width=1280, height=800)
-QUESTIONS = ("How many objects are there?", "What appeared last?", "Which way is the")
+SIZE = ViewportSize(width=1280, height=900)
+QUESTIONS = ("What do you see?", "What appeared last?", "Which way is the")
+OBJECTS = 3  # in view: more is to be seen
 
 
 async def main(file: Path, *options: str) -> None:
@@ -30,16 +31,26 @@ async def main(file: Path, *options: str) -> None:
         browser = await playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        page = await browser.new_page(viewport=SIZE, color_scheme="light")
+        page = await browser.new_page(base_url=server.url, viewport=SIZE, color_scheme="light")
         await page.goto(server.url)
         await connected(page)
         await live(page)
         await page.wait_for_timeout(45_000)  # so that the strip has something to show
         for number, question in enumerate(QUESTIONS):
-            await _ask(page, question, number)
             await page.wait_for_timeout(3_000)
+            await _until_lively(page)
+            await _ask(page, question, number)
+        await page.wait_for_timeout(1_500)
         await page.screenshot(path=file)
         await browser.close()
+
+
+async def _until_lively(page: Page) -> None:
+    while True:
+        response = await page.request.get("/api/cameras/demo/truth")
+        if len((await response.json())["objects"]) >= OBJECTS:
+            return
+        await page.wait_for_timeout(200)
 
 
 async def _ask(page: Page, question: str, number: int) -> None:
