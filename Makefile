@@ -9,10 +9,10 @@ export TOKENIZERS_PARALLELISM := false
 .PHONY: serve test check bench install install-dev debian-packages clean
 
 serve: $(VENV)/.installed
-	$(BIN)/lookout serve -c configs/demo.yaml $(ARGS)
+	$(BIN)/lookout serve -c demo $(ARGS)
 
 test: $(VENV)/.installed-dev debian-packages
-	PYTHONASYNCIODEBUG=0 $(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
