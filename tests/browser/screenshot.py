@@ -17,7 +17,7 @@ from tests.browser.steps import connected, live
 from tests.process import lookout
 
 SIZE = ViewportSize(width=1280, height=900)
-QUESTIONS = ("What do you see?", "What appeared last?", "Which way is the")
+QUESTIONS = ("How many objects are there?", "What appeared last?", "Which way is the")
 OBJECTS = 3  # in view: more is to be seen
 
 
