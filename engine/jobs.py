@@ -82,6 +82,8 @@ class AnswerHandle:
     position: int = 0  # of the next token
     last: int | None = None  # token to feed; None while prefilling
     said: int = 0  # tokens generated
+    first_at: float = 0.0  # monotonic seconds of the first token
+    last_at: float = 0.0  # of the newest
     text: Detokenizer | None = None
     generator: torch.Generator | None = None
     over: bool = False

@@ -58,6 +58,7 @@ class Ended:
 
     finish_reason: FinishReason
     tokens: int
+    seconds: float  # from the first token to the last; 0 with fewer than two
     error: LookoutError | None = None
 
 

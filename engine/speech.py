@@ -144,7 +144,7 @@ class Speech:
             answer.scratch.release()
         if answer.text is not None and reason != "error" and (rest := answer.text.flush()):
             answer.listener.delta(rest)
-        answer.listener.ended(Ended(reason, answer.said, error))
+        answer.listener.ended(Ended(reason, answer.said, answer.last_at - answer.first_at, error))
 
     def fail(self, answer: AnswerHandle, error: AnswerError) -> None:
         """End it with an error."""
@@ -155,6 +155,8 @@ class Speech:
         if token in self._runner.model.stop_ids:
             self.end(answer, "stop")
             return
+        answer.last_at = time.monotonic()
+        answer.first_at = answer.first_at or answer.last_at
         answer.said += 1
         answer.last = token
         if delta := answer.text.push(token):

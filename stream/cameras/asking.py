@@ -94,8 +94,7 @@ class Listener:
     def ended(self, ended: Ended) -> None:
         """The answer is over."""
         now, first, begun = time.monotonic(), self._first, self._begun
-        speaking = now - first if first is not None else 0.0
-        rate = (ended.tokens - 1) / speaking if ended.tokens > 1 and speaking > 0 else None
+        rate = (ended.tokens - 1) / ended.seconds if ended.seconds > 0 else None
         self._over()
         self._answer.finish(
             AnswerResult(
