@@ -194,7 +194,7 @@ class Lookout:
             raise self._router.lost or ConnectionLost("the connection is closed") from None
 
     async def _read(self, socket: ClientConnection) -> None:
-        with contextlib.suppress(ConnectionClosed):
+        with contextlib.suppress(ConnectionClosed, ConnectionLost):  # lost: while cancelling
             async for message in socket:
                 self._router.receive(message)
                 for answer in self._router.unwanted():

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import UTC, datetime
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_ID_CHARS = 512  # of what clients make up and the server repeats
+Short = Annotated[str, Field(max_length=MAX_ID_CHARS)]
 
 
 class Wire(BaseModel):
@@ -25,7 +28,7 @@ class ClientEvent(Wire):
     """Sent by a client; `event_id` comes back in an error about it."""
 
     type: str
-    event_id: str | None = None
+    event_id: Short | None = None
 
 
 class ServerEvent(Wire):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from core.events.base import ClientEvent, Wire
+from core.events.base import ClientEvent, Short, Wire
 from core.events.parts import CameraName, EvidenceKind, Item, OnNewInput
 
 MaxTokens = Annotated[int, Field(ge=1)] | Literal["inf"]
@@ -40,7 +40,7 @@ class ItemCreate(ClientEvent):
     """Add a message to the conversation; a question is asked by the `response.create` after it."""
 
     type: Literal["conversation.item.create"] = "conversation.item.create"
-    previous_item_id: str | None = None
+    previous_item_id: Short | None = None
     item: Item
 
 
@@ -48,7 +48,7 @@ class ItemDelete(ClientEvent):
     """Forget a message."""
 
     type: Literal["conversation.item.delete"] = "conversation.item.delete"
-    item_id: str
+    item_id: Short
 
 
 class ResponseLookoutOptions(Wire):
@@ -67,7 +67,7 @@ class ResponseOptions(Wire):
     max_output_tokens: MaxTokens | None = None
     temperature: float = Field(default=0.0, ge=0.0, le=2.0)
     input: tuple[Item, ...] | None = Field(default=None, max_length=64)
-    metadata: dict[str, str] | None = Field(default=None, max_length=16)
+    metadata: dict[Short, Short] | None = Field(default=None, max_length=16)
     lookout: ResponseLookoutOptions = ResponseLookoutOptions()
 
 
@@ -82,7 +82,7 @@ class ResponseCancel(ClientEvent):
     """Stop one answer, or all of this conversation; always safe."""
 
     type: Literal["response.cancel"] = "response.cancel"
-    response_id: str | None = None
+    response_id: Short | None = None
 
 
 class ImageLookout(Wire):

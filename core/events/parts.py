@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from core.errors import Reason
-from core.events.base import Moment, Wire
+from core.events.base import Moment, Short, Wire
 
 Role = Literal["user", "assistant", "system"]
 OnNewInput = Literal["interrupt", "queue", "parallel"]
@@ -47,7 +47,7 @@ Content = Annotated[InputText | InputImage | OutputText, Field(discriminator="ty
 class Item(Wire):
     """One message of a conversation."""
 
-    id: str = ""
+    id: Short = ""
     object: Literal["realtime.item"] = "realtime.item"
     type: Literal["message"] = "message"
     role: Role

@@ -98,7 +98,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is None:
             return None  # not a page in a browser
-        same = urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""
+        same = _place(origin) == headers.get("host", "").lower() != ""
         if same or origin.lower() in self._origins:
             return None
         return (
@@ -127,6 +127,14 @@ def _host_name(host: str) -> str:
     """The name in a Host header without its port, in lower case."""
     try:
         return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _place(origin: str) -> str:
+    """Host and port of an origin, in lower case; empty if it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
     except ValueError:
         return ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import ConfigError, EngineDead, LookoutError
-from core.events import ModelInfo
+from core.events import CAMERA_NAME, ModelInfo
 from stream.access.auth import Doorman
 from stream.compose import House, open_house
 from stream.configuration import load_settings
 from stream.conversations.rules import Rules
 from stream.server.server import Server, bind, doorman_of
 from stream.settings import Settings
+from stream.sources import redact
 
 log = logging.getLogger("lookout")
 
@@ -149,8 +151,9 @@ async def _until(stop: asyncio.Event, house: House) -> None:
 
 def _camera(text: str) -> tuple[str, dict[str, str]]:
     name, equals, url = text.partition("=")
-    if not equals or not name or not url:
-        raise ConfigError(f"--source {name}: say NAME=URL, for example porch=rtsp://host/stream")
+    shown = redact(name)  # who forgets NAME= gives an address, and it may hold a password
+    if not equals or not url or not re.fullmatch(CAMERA_NAME, name):
+        raise ConfigError(f"--source {shown}: say NAME=URL, for example porch=rtsp://host/stream")
     return name, {"url": url}
 
 

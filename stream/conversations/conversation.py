@@ -155,15 +155,15 @@ class Conversation:
                 if data is not None:
                     lookout, jpeg = unpack_frame(data)
                     await self._inlet.offer(lookout, jpeg, None)
-                    continue
-                fields = _fields(message.get("text") or "")
-                event = wire.parse_event(fields)
-                event_id = event.event_id
-                await handlers.handle(event)
+                else:
+                    event = wire.parse_event(_fields(message.get("text") or ""))
+                    event_id = event.event_id
+                    await handlers.handle(event)
             except wire.BadEvent as error:
                 self._outbox.put(Error(error=error.body))
             except LookoutError as error:
                 self._outbox.put(Error(error=wire.error_body(error, event_id=event_id)))
+            await asyncio.sleep(0)  # a burst must hold up neither the writer nor other clients
 
     async def _write(self) -> None:
         """Deliver events until the outbox is closed and empty."""
@@ -213,6 +213,8 @@ def _fields(text: str) -> dict[str, Any]:
     """
     try:
         fields = json.loads(text)
+        if "\\u" in text:  # half a surrogate pair is no text: nothing could be said about it
+            json.dumps(fields, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         detail = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be read"
         raise wire.BadEvent(wire.not_json(detail)) from None

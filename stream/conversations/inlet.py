@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from core.errors import CameraNotFound, Forbidden, FrameError, LookoutError
@@ -61,7 +62,7 @@ class Inlet:
             event_id: named in the error if it cannot be read.
 
         Raises:
-            FrameError: if it is empty.
+            FrameError: if it is empty, or its time is none.
             CameraExists: if the name belongs to somebody else's camera.
             CapacityExceeded: if there is no room for one more camera.
             Forbidden: if the client has too many cameras.
@@ -69,11 +70,11 @@ class Inlet:
         if not data:
             raise FrameError("the image is empty (0 bytes); send a JPEG file")
         camera = about.camera
+        taken = _seconds(about.captured_at)
         if camera not in self._own:
             await self._attach(camera)
         if camera in self._waiting:
             self._lost[camera, "superseded"] += 1
-        taken = about.captured_at.timestamp() if about.captured_at else None
         self._waiting[camera] = Picture(data, taken, event_id)
         self._arrived.set()
 
@@ -84,13 +85,19 @@ class Inlet:
         self._tell(at_once=True)
 
     def owns(self, camera: str) -> bool:
-        """Whether the camera is this client's."""
-        return camera in self._own
+        """Whether the camera is this client's; not any more if an admin gave its name away."""
+        own = self._own.get(camera)
+        try:
+            return own is not None and self._cameras.get(camera) is own
+        except CameraNotFound:
+            return False
 
     async def detach(self, camera: str) -> None:
         """Remove one of the client's cameras."""
         self._waiting.pop(camera, None)
-        if self._own.pop(camera, None) is not None:
+        theirs = self.owns(camera)
+        self._own.pop(camera, None)
+        if theirs:
             with contextlib.suppress(CameraNotFound):  # an admin was faster
                 await self._cameras.detach(camera)
 
@@ -133,3 +140,10 @@ class Inlet:
         for (camera, reason), dropped in self._lost.items():
             self._put(ImageDropped(camera=camera, dropped=dropped, reason=reason))
         self._lost.clear()
+
+
+def _seconds(taken: datetime | None) -> float | None:
+    try:
+        return taken.timestamp() if taken else None
+    except (ValueError, OverflowError):  # the year 1, say, which no clock of ours reaches
+        raise FrameError(f"captured_at {taken} is no time that a picture can have") from None

@@ -97,6 +97,8 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         if data[at] != 0xFF:
             raise FrameError("the JPEG's header is damaged")
         marker = data[at + 1]
+        if marker == 0x00:  # the decoder skips it as noise, and would find another size behind it
+            raise FrameError("the JPEG's header is damaged")
         if marker == 0xFF:  # padding
             at += 1
         elif marker in _BARE:

@@ -21,6 +21,7 @@ from core.events import (
     Usage,
     now,
 )
+from core.events.base import MAX_ID_CHARS
 from stream.cameras.answer import AnswerResult, Evidence
 from stream.cameras.seam import CamerasSeam
 from stream.cameras.view import CameraView
@@ -132,7 +133,8 @@ def parse_event(data: dict[str, Any]) -> AnyClientEvent:
         BadEvent: unknown type, missing or wrong field; names it.
     """
     event_id = data.get("event_id")
-    event_id = event_id if isinstance(event_id, str) else None
+    known = isinstance(event_id, str) and len(event_id) <= MAX_ID_CHARS
+    event_id = event_id if known else None
     kind = data.get("type")
     try:
         return CLIENT_EVENT.validate_python(data)
@@ -158,7 +160,8 @@ def _bad(code: str, message: str, param: str | None, event_id: str | None) -> Er
 
 
 def _path(parts: Sequence[str | int]) -> str:
-    return ".".join(str(part) for part in parts) or "event"
+    """Where in an event; cut short, since a client may make up keys of any length."""
+    return ".".join(str(part)[:MAX_QUOTED] for part in parts) or "event"
 
 
 def _rounded(value: float | None) -> float | None:

@@ -19,7 +19,7 @@ from fastapi import APIRouter, Path, Request, Response
 from core.errors import CameraNotFound, CapacityExceeded, InvalidRequest
 from core.events import CAMERA_NAME
 from stream.access.desk import Desk
-from stream.cameras.seam import CamerasSeam
+from stream.cameras.seam import CameraSeam, CamerasSeam
 from stream.sources.base import Source
 from stream.sources.webrtc import WebRtcReceiver
 
@@ -54,6 +54,7 @@ class WhipSession:
 
     camera: str
     receiver: Receiver
+    attached: CameraSeam  # what it became; the name may be somebody else's by now
 
 
 class WhipSessions:
@@ -94,12 +95,12 @@ class WhipSessions:
         receiver = self._receive(f"webrtc {camera}")
         try:
             answer = await receiver.accept(offer)
-            await self._cameras.attach(camera, lambda: receiver.source, url="webrtc:")
+            attached = await self._cameras.attach(camera, lambda: receiver.source, url="webrtc:")
         except BaseException:
             await receiver.close()
             raise
         session_id = secrets.token_urlsafe(16)
-        self._sessions[session_id] = WhipSession(camera, receiver)
+        self._sessions[session_id] = WhipSession(camera, receiver, attached)
         return session_id, answer
 
     async def close(self, session_id: str, camera: str) -> None:
@@ -113,8 +114,9 @@ class WhipSessions:
             raise CameraNotFound("there is no such session; it has ended already")
         del self._sessions[session_id]
         with contextlib.suppress(CameraNotFound):  # somebody detached the camera already
-            await self._cameras.detach(session.camera)
-            self._desk.tell_detached(session.camera)
+            if self._cameras.get(session.camera) is session.attached:
+                await self._cameras.detach(session.camera)
+                self._desk.tell_detached(session.camera)
         await session.receiver.close()
 
     async def close_camera(self, camera: str) -> None:
@@ -136,7 +138,8 @@ class WhipSessions:
             for session_id, session in list(self._sessions.items()):
                 if session.receiver.state in ("failed", "closed"):
                     log.info("the sender of camera %s has gone", session.camera)
-                    await self.close(session_id, session.camera)
+                    with contextlib.suppress(CameraNotFound):  # its DELETE came meanwhile
+                        await self.close(session_id, session.camera)
 
     async def __aenter__(self) -> WhipSessions:
         return self

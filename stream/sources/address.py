@@ -7,36 +7,43 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from core.errors import ConfigError
 
-_SECRET_KEY = re.compile(r"pass|pwd|secret|token|key|auth|sig|user|login|cred", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"pass|pwd|pw|secret|token|key|auth|sig|user|usr|login|cred", re.IGNORECASE
+)
+_PATH_PAIR = re.compile(r"([^&;#/=\s]+)=([^&;#]*)")
+_QUERY_PAIR = re.compile(r"([^&=]+)=([^&]*)")
+_LOGIN = re.compile(r"(?!file:|usb:|demo:)([A-Za-z][^:/?#\s]*:)/?.*@", re.IGNORECASE)
 _MASK = "***"
 
 
 def redact(url: str) -> str:
     """The address without what must not be seen.
 
-    User and password are removed, also a password that holds `@`, `:` or `/` as it stands; values
-    of query keys that look like secrets are masked. Where an address can be read in two ways,
-    more is hidden rather than less.
+    User and password are removed, also a password that holds `@`, `:` or `/` as it stands, and
+    also where the scheme is missing or damaged; values of keys that look like secrets are masked,
+    in the query and in the path. Where an address can be read in two ways, more is hidden rather
+    than less.
     """
     scheme, mark, rest = url.partition("://")
     if not mark:
-        return _mask_query(url)
+        return _masked(_LOGIN.sub(r"\1", url))
     head, at, tail = rest.rpartition("@")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if at and ("@" in authority or ":" in head):
         rest = tail
-    return f"{scheme}://{_mask_query(rest)}"
+    return f"{scheme}://{_masked(rest)}"
 
 
-def _mask_query(text: str) -> str:
+def _masked(text: str) -> str:
     path, mark, query = text.partition("?")
-    if not mark:
-        return text
-    pairs = []
-    for pair in query.split("&"):
-        key, equals, _ = pair.partition("=")
-        pairs.append(f"{key}={_MASK}" if equals and _SECRET_KEY.search(key) else pair)
-    return f"{path}?{'&'.join(pairs)}"
+    return f"{_PATH_PAIR.sub(_hidden, path)}{mark}{_QUERY_PAIR.sub(_hidden, query)}"
+
+
+def _hidden(pair: re.Match[str]) -> str:
+    """A pair without its value, if that is secret or, as in `1_password=x`, holds such a pair."""
+    key, value = pair.groups()
+    secret = _SECRET_KEY.search(key) or ("=" in value and _SECRET_KEY.search(value))
+    return f"{key}={_MASK}" if secret else pair[0]
 
 
 def with_escaped_credentials(url: str) -> str:

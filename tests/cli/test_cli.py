@@ -68,6 +68,16 @@ def test_a_wrong_call_is_status_2_and_one_line(
     assert told.out == ""
 
 
+@pytest.mark.parametrize("query", ["", "?channel=1"])
+def test_an_address_without_its_name_is_refused_without_telling_the_password(
+    query: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["serve", "--source", f"rtsp://me:Zx9Qq7@camera.lan/live{query}"]) == 2
+    told = capsys.readouterr().err
+    assert "camera.lan" in told
+    assert "Zx9Qq7" not in told
+
+
 def test_beyond_loopback_without_a_key_nothing_starts(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["serve", "--host", "0.0.0.0"]) == 2
     assert "LOOKOUT_API_KEY" in capsys.readouterr().err

@@ -161,6 +161,7 @@ async def test_only_an_admin_adds_and_removes_cameras() -> None:
         ({"Host": ""}, "wrong_host"),
         ({"Origin": "https://evil.example"}, "wrong_origin"),
         ({"Origin": "null"}, "wrong_origin"),
+        ({"Origin": "http://["}, "wrong_origin"),
         ({"Origin": "http://127.0.0.1:1"}, "wrong_origin"),
     ],
 )

@@ -40,6 +40,19 @@ async def lives(me: Client) -> None:
         ("[" * 100_000, "invalid_json", "JSON"),
         ('{"type": "lookout.stats.subscribe"}', "invalid_event", "interval_ms"),
         ('{"type": "lookout.stats.subscribe", "interval_ms": -1}', "invalid_event", "interval_ms"),
+        (r'{"type": "lookout.clock", "event_id": "\ud800"}', "invalid_json", "JSON"),
+        ('{"type": "lookout.clock", "event_id": "' + 600 * "x" + '"}', "invalid_event", "event_id"),
+        (
+            '{"type": "response.create", "response": {"metadata": {"' + 9999 * "k" + '": 1}}}',
+            "invalid_event",
+            "metadata",
+        ),
+        (
+            '{"type": "input_image_buffer.append", "image": "eA==",'
+            ' "lookout": {"captured_at": "0001-01-01T00:00:00"}}',
+            "invalid_frame",
+            "captured_at",
+        ),
         (b"\x00\xff garbage", "invalid_frame", "LKF1"),
         (b"", "invalid_frame", "LKF1"),
         (b"LKF1\x05\x00\x00\x00" + bytes(8) + b"../.." + b"x", "invalid_frame", "camera name"),
@@ -58,6 +71,14 @@ async def test_garbage_gives_one_error_and_the_connection_lives(
         await me.send("session.update", session={"lookout": {"cameras": ["porch"]}})
         await lives(me)
         assert len(me.of("error")) == 1
+
+
+async def test_a_burst_of_small_events_is_answered_in_full() -> None:
+    async with house() as there, client(there) as me:
+        for _ in range(3000):
+            await me.send("lookout.clock")
+        for _ in range(3000):
+            await me.until("lookout.clock")
 
 
 async def test_an_error_names_the_event_it_is_about() -> None:

@@ -10,8 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.events import pack_frame, unpack_frame
+from stream.access.auth import hash_key, new_key
+from stream.sources.push import PushSource
 from tests.fakes.house import client, house
 from tests.waiting import eventually
+
+KEY = new_key()
+USER = {"name": "guest", "sha256": hash_key(KEY), "role": "user"}
+LOGIN = {"Authorization": f"Bearer {KEY}"}
 
 
 def picture(red: int) -> NDArray[np.uint8]:
@@ -91,6 +97,21 @@ async def test_a_client_may_detach_its_own_camera_and_use_the_name_again() -> No
         await me.socket.send(pack_frame("webcam", jpeg(2)))
         await me.until("lookout.camera.state", camera="webcam")
         assert there.cameras.names() == ["webcam"]
+
+
+async def test_who_lost_its_name_to_another_camera_cannot_remove_that_one() -> None:
+    async with house(api_keys=[USER]) as there:
+        async with client(there, headers=LOGIN) as me:
+            await me.socket.send(pack_frame("porch", jpeg(1)))
+            await me.until("lookout.camera.state", camera="porch")
+            await there.cameras.detach("porch")  # by an admin, who then gives the name away
+            await there.cameras.attach("porch", PushSource, url="push:")
+            await me.send("lookout.camera.detach", camera="porch")
+            assert (await me.error())["code"] == "forbidden"
+        async with client(there, headers=LOGIN) as later:
+            await later.send("lookout.clock")
+            await later.until("lookout.clock")
+            assert there.cameras.names() == ["porch"]
 
 
 def test_the_header_of_a_binary_frame_survives_the_round_trip() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 
 import cv2
 import numpy as np
@@ -50,6 +51,14 @@ def test_a_picture_cut_off_in_its_header_is_refused(cut: int, kind: str) -> None
     data = encoded(kind, 64, 64)[: min(cut, 20)]
     with pytest.raises(FrameError):
         pictures.decode(data)
+
+
+def test_a_size_hidden_behind_what_the_decoder_skips_is_not_believed() -> None:
+    small = b"\xff\xc0" + struct.pack(">HBHHB", 11, 8, 16, 16, 1) + b"\x01\x11\x00"
+    comment = b"\xff\xfe" + struct.pack(">H", 2 + len(small)) + small
+    noise = b"\xff\x00" + struct.pack(">H", 2 + 4)  # seems to end where the small header begins
+    with pytest.raises(FrameError, match="damaged"):
+        pictures.size(b"\xff\xd8" + noise + comment + encoded(".jpg", 64, 48)[2:])
 
 
 def test_a_claim_of_gigabytes_is_refused() -> None:

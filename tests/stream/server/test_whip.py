@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 
+from stream.access.desk import Desk
+from stream.server.whip import WhipSessions
+from stream.sources.push import PushSource
 from stream.sources.sampler import Sampler
-from tests.fakes.cameras import FakeCamera
+from tests.fakes.cameras import FakeCamera, FakeCameras
 from tests.fakes.house import House, client, house
 from tests.waiting import eventually
 
@@ -98,6 +101,61 @@ async def test_a_name_can_be_used_once_at_a_time_and_a_guessed_session_ends_noth
         assert there.cameras.names() == ["phone"]
         assert (await web.delete("/whip/phone")).status_code == 200  # an admin may
         assert there.cameras.names() == []
+
+
+class Gone:
+    """A receiver whose sender has vanished; taking it down lasts until it is let go."""
+
+    def __init__(self, label: str, let_go: asyncio.Event) -> None:
+        self.source = PushSource(label)
+        self.state = "failed"
+        self.closing = asyncio.Event()
+        self._let_go = let_go
+
+    async def accept(self, offer_sdp: str) -> str:
+        return "answer"
+
+    async def close(self) -> None:
+        self.closing.set()
+        await self._let_go.wait()
+
+
+@contextlib.asynccontextmanager
+async def vanishing() -> AsyncIterator[tuple[FakeCameras, WhipSessions, list[Gone], asyncio.Event]]:
+    let_go, made = asyncio.Event(), list[Gone]()
+
+    def receive(label: str) -> Gone:
+        made.append(Gone(label, let_go))
+        return made[-1]
+
+    async with FakeCameras() as cameras:
+        yield cameras, WhipSessions(cameras, Desk(cameras), receive=receive), made, let_go
+
+
+async def test_a_sender_that_is_deleted_while_another_is_being_removed_ends_nothing_else() -> None:
+    async with vanishing() as (cameras, sessions, made, let_go), asyncio.TaskGroup() as tasks:
+        await sessions.open("one", "offer")
+        two, _ = await sessions.open("two", "offer")
+        watching = tasks.create_task(sessions.watch())
+        async with asyncio.timeout(10):
+            await made[0].closing.wait()  # its turn; the other is next
+        deleting = tasks.create_task(sessions.close(two, "two"))
+        await eventually(made[1].closing.is_set)
+        let_go.set()
+        await deleting
+        await sessions.open("three", "offer")
+        await eventually(lambda: cameras.names() == [])  # it goes on watching
+        watching.cancel()
+
+
+async def test_a_sender_that_has_gone_leaves_alone_who_has_its_name_now() -> None:
+    async with vanishing() as (cameras, sessions, _made, let_go):
+        let_go.set()
+        session, _ = await sessions.open("porch", "offer")
+        await cameras.detach("porch")  # by an admin, who gives the name to another camera
+        await cameras.attach("porch", PushSource, url="push:")
+        await sessions.close(session, "porch")
+        assert cameras.names() == ["porch"]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,27 @@ def test_query_values_that_look_like_secrets_are_masked(key: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
+        f"rtsp://camera.lan/user=admin&password={SECRET}&channel=1.sdp?real_stream",
+        f"rtsp://camera.lan/user=admin_password={SECRET}_channel=1_stream=0.sdp",
+        f"rtsp://camera.lan/channel=1_password={SECRET}_stream=0.sdp",
+        f"http://camera.lan/live;password={SECRET}",
+        f"http://camera.lan/live#token={SECRET}",
+        f"http://camera.lan/live?token=a/b?{SECRET}",
+        f"http://camera.lan/live?usr=admin&pw={SECRET}",
+        f"rtsp:/admin:{SECRET}@camera.lan/live",
+        f"admin:{SECRET}@camera.lan/live",
+    ],
+)
+def test_a_password_is_not_shown_either_where_it_does_not_belong(url: str) -> None:
+    shown = redact(url)
+    assert SECRET not in shown
+    assert "camera.lan" in shown
+    assert redact(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
         "rtsp://camera.lan:554/stream1?channel=2",
         "rtsp://[fd00::1]:554/stream1",
         "/home/me/porch.mp4",
