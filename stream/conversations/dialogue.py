@@ -30,7 +30,7 @@ class Dialogue:
         max_chars: of one message's text.
         max_images: of one message.
         limit: messages kept.
-        max_turns: earlier turns handed to the model.
+        max_turns: earlier turns, and system messages, handed to the model.
     """
 
     def __init__(
@@ -139,6 +139,7 @@ def asked(
         for item in before
         if item.role != "system" and item.text
     )
+    instructions = tuple(item.text for item in before if item.role == "system" and item.text)
     return Asked(
         text="\n".join(item.text for item in question if item.text),
         images=tuple(
@@ -148,7 +149,7 @@ def asked(
             if isinstance(part, InputImage)
         ),
         history=turns[-max_turns:],
-        instructions=tuple(item.text for item in before if item.role == "system" and item.text),
+        instructions=instructions[-max_turns:],
         last_item_id=last_item_id,
     )
 

@@ -80,6 +80,7 @@ class WhipSessions:
         self._receive = receive
         self._limit = limit
         self._sessions: dict[str, WhipSession] = {}
+        self._opening = 0
 
     async def open(self, camera: str, offer: str) -> tuple[str, str]:
         """Answer an offer and attach the camera.
@@ -90,8 +91,15 @@ class WhipSessions:
         Raises:
             LookoutError: if the offer, the name or the number of cameras is refused.
         """
-        if len(self._sessions) >= self._limit:
+        if len(self._sessions) + self._opening >= self._limit:
             raise CapacityExceeded(f"{self._limit} senders are connected, which is the limit")
+        self._opening += 1
+        try:
+            return await self._open(camera, offer)
+        finally:
+            self._opening -= 1
+
+    async def _open(self, camera: str, offer: str) -> tuple[str, str]:
         receiver = self._receive(f"webrtc {camera}")
         try:
             answer = await receiver.accept(offer)

@@ -10,6 +10,11 @@ _BITRATES = "x-google-start-bitrate=2500;x-google-min-bitrate=1500;x-google-max-
 _CODECS = re.compile(r"^a=rtpmap:(\d+) (?:VP8|H264)/90000\r?$", re.IGNORECASE | re.MULTILINE)
 
 
+def sections(sdp: str) -> int:
+    """How many media sections there are; each may cost sockets of its own."""
+    return len(re.findall(r"^m=", sdp, re.MULTILINE))
+
+
 def has_video(sdp: str) -> bool:
     """Whether there is a video section."""
     return re.search(r"^m=video ", sdp, re.MULTILINE) is not None

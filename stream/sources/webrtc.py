@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable
 
@@ -20,15 +21,18 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from core.errors import ProtocolViolation, SourceUnavailable
+from core.errors import FrameError, ProtocolViolation, SourceUnavailable
 from core.frames import Frame
 from stream.sources.base import Source, SourceInfo
 from stream.sources.buffer import FrameBuffer
 from stream.sources.clock import FrameClock
+from stream.sources.push import MAX_PIXELS
 from stream.sources.sampler import Sampler
-from stream.sources.sdp import has_candidates, has_video, with_bitrates
+from stream.sources.sdp import has_candidates, has_video, sections, with_bitrates
 
+log = logging.getLogger("lookout.source")
 _RATE = 30.0  # WebRTC announces none; only used where a frame has no time
+_MAX_SECTIONS = 4  # one video is taken; a browser may offer sound and data beside it
 
 
 class WebRtcSource(Source):
@@ -100,11 +104,15 @@ class WebRtcSource(Source):
                 self._accept(await track.recv(), clock)
         except MediaStreamError:
             pass
+        except FrameError as error:
+            log.warning("%s: %s", self.label, error)  # the feed closes us, which hangs up
         finally:
             self._end()
 
     def _accept(self, picture: av.VideoFrame, clock: FrameClock) -> None:
         self.stats.decoded += 1
+        if picture.width * picture.height > MAX_PIXELS:  # a sender's few bytes may claim gigabytes
+            raise FrameError(f"it sends {picture.width}x{picture.height} pixels, at most 4K")
         if self._info is None:
             self._info = SourceInfo("webrtc", picture.width, picture.height, None)
             self._arrived.set()
@@ -166,6 +174,8 @@ class WebRtcReceiver:
         """
         if not has_video(offer_sdp):
             raise ProtocolViolation("the offer has no video section (m=video)")
+        if sections(offer_sdp) > _MAX_SECTIONS:
+            raise ProtocolViolation(f"the offer has over {_MAX_SECTIONS} media sections; send one")
         try:
             async with asyncio.timeout(self._gather_timeout_s):
                 await self._peer.setRemoteDescription(RTCSessionDescription(offer_sdp, "offer"))

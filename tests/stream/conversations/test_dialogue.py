@@ -120,3 +120,12 @@ def test_nothing_to_answer_is_an_error() -> None:
     say(there, assistant("a"))
     with pytest.raises(NoQuestion):
         there.ask()
+
+
+def test_only_the_newest_instructions_are_handed_on() -> None:
+    dialogue = Dialogue(max_chars=100, max_images=0, max_turns=2)
+    for number in range(5):
+        text = InputText(text=f"rule {number}")
+        dialogue.add(dialogue.accepted(Item(role="system", content=(text,))))
+    dialogue.add(dialogue.accepted(Item(role="user", content=(InputText(text="What?"),))))
+    assert dialogue.ask().instructions == ("rule 3", "rule 4")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 
+from core.errors import CapacityExceeded
 from stream.access.desk import Desk
 from stream.server.whip import WhipSessions
 from stream.sources.push import PushSource
@@ -146,6 +147,30 @@ async def test_a_sender_that_is_deleted_while_another_is_being_removed_ends_noth
         await sessions.open("three", "offer")
         await eventually(lambda: cameras.names() == [])  # it goes on watching
         watching.cancel()
+
+
+async def test_senders_that_are_still_being_let_in_count_as_well() -> None:
+    entering = asyncio.Event()
+
+    class Slow(Gone):
+        async def accept(self, offer_sdp: str) -> str:
+            await entering.wait()
+            return "answer"
+
+    async with FakeCameras() as cameras, asyncio.TaskGroup() as tasks:
+        made: list[Slow] = []
+
+        def receive(label: str) -> Slow:
+            made.append(Slow(label, entering))
+            return made[-1]
+
+        sessions = WhipSessions(cameras, Desk(cameras), receive=receive, limit=1)
+        first = tasks.create_task(sessions.open("one", "offer"))
+        await eventually(lambda: made)
+        with pytest.raises(CapacityExceeded):
+            await sessions.open("two", "offer")
+        entering.set()
+        await first
 
 
 async def test_a_sender_that_has_gone_leaves_alone_who_has_its_name_now() -> None:

@@ -12,13 +12,14 @@ from itertools import pairwise
 import av
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc.mediastreams import MediaStreamTrack
 
 from core.errors import ProtocolViolation, SourceUnavailable
 from stream.sources.backoff import Backoff
 from stream.sources.feed import CameraState, Feed
 from stream.sources.sampler import Sampler
 from stream.sources.sdp import with_bitrates
-from stream.sources.webrtc import WebRtcReceiver
+from stream.sources.webrtc import WebRtcReceiver, WebRtcSource
 from tests.rtsp.media import counter_frame, read_counter
 from tests.waiting import eventually
 
@@ -195,3 +196,29 @@ def test_bitrates_are_added_to_existing_parameters_and_made_where_there_are_none
     assert lines[2].startswith("a=fmtp:97 x-google-start-bitrate=")
     assert "a=fmtp:98 apt=97" in lines
     assert any(line.startswith("a=fmtp:102 packetization-mode=1;x-google-") for line in lines)
+
+
+class Huge(MediaStreamTrack):
+    """Pictures beyond 4K, which take next to nothing to send."""
+
+    kind = "video"
+
+    async def recv(self) -> av.VideoFrame:
+        return av.VideoFrame(4096, 2304, "yuv420p")
+
+
+async def test_a_sender_of_huge_pictures_is_cut_off() -> None:
+    async def hang_up() -> None:
+        pass
+
+    source = WebRtcSource("webrtc", hang_up)
+    source.attach(Huge())
+    with pytest.raises(SourceUnavailable, match="has gone"):
+        await source.open(Sampler(4.0))
+    assert source.stats.decoded == 1
+    await source.close()
+
+
+async def test_an_offer_of_very_many_tracks_is_refused_before_any_socket_is_opened() -> None:
+    with pytest.raises(ProtocolViolation, match="media sections"):
+        await WebRtcReceiver().accept("v=0\r\n" + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" * 500)
