@@ -180,9 +180,10 @@ class Lookout:
                 proxy=None if _is_loopback(self._url) else True,
             )
         except (OSError, InvalidHandshake, InvalidURI) as error:
-            what = str(error) or "nobody answers"
+            bad = isinstance(error, InvalidURI)  # its text repeats the address, password and all
+            what = "no websocket address" if bad else str(error) or "nobody answers"
             raise ConnectionLost(
-                f"no Lookout at {self._url} ({what}); start one with `lookout serve`"
+                f"no Lookout at {_shown(self._url)} ({what}); start one with `lookout serve`"
             ) from None
 
     async def _write(self, message: str | bytes) -> None:
@@ -208,7 +209,9 @@ class Lookout:
             async with asyncio.timeout(self._patience_s):
                 return await reply
         except TimeoutError:
-            raise ConnectionLost(f"{self._url} says nothing for {self._patience_s} s") from None
+            raise ConnectionLost(
+                f"{_shown(self._url)} says nothing for {self._patience_s} s"
+            ) from None
 
 
 def websocket_url(url: str) -> str:
@@ -227,3 +230,9 @@ def _is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _shown(url: str) -> str:
+    """The address without user and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -184,3 +184,11 @@ def test_the_client_needs_no_torch_and_no_server_code() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("url", ["ws://me:Zx9Qq7@127.0.0.1:9", "gopher://me:Zx9Qq7@127.0.0.1:9"])
+async def test_an_address_that_does_not_answer_is_named_without_its_password(url: str) -> None:
+    with pytest.raises(ConnectionLost, match=r"127\.0\.0\.1:9") as lost:
+        async with Lookout(url):
+            pass
+    assert "Zx9Qq7" not in str(lost.value)
