@@ -90,7 +90,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Tokens:
-    """Short-lived secrets for browsers, at most `limit`; the oldest gives way.
+    """Short-lived secrets for browsers, at most `limit`; the oldest of who asks for more gives way.
 
     Args:
         limit: tokens kept at most, expired ones included, so that those can be told from unknown.
@@ -112,10 +112,15 @@ class Tokens:
             raise Forbidden("a short-lived token cannot ask for another one; use the API key")
         token = f"lt_{secrets.token_urlsafe(32)}"
         bearer = replace(identity, may_delegate=may_delegate)
+        if len(self._known) >= self._limit:
+            self._make_room(identity.name)
         self._known[hash_key(token)] = (bearer, self._clock() + seconds)
-        while len(self._known) > self._limit:
-            self._known.popitem(last=False)
         return token
+
+    def _make_room(self, name: str) -> None:
+        """Forget a token of whoever wants another one: nobody can log others out by asking."""
+        own = (key for key, (identity, _) in self._known.items() if identity.name == name)
+        del self._known[next(own, None) or next(iter(self._known))]
 
     def find(self, token: str) -> Identity | None:
         """Whom a token stands for; None if it is unknown.

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from core.errors import Forbidden
 
 NETWORK_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "http", "https"})
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -31,6 +32,8 @@ async def check_target(url: str, allowed: Iterable[str], *, loopback_only: bool)
     Raises:
         Forbidden: if not; the text holds no credentials.
     """
+    if not url.isprintable():  # it would reach requests and logs as it stands
+        raise Forbidden("the URL holds a control character; write it as %XX")
     scheme = url.partition(":")[0].lower()
     if scheme == "demo":
         return
@@ -52,7 +55,8 @@ async def check_target(url: str, allowed: Iterable[str], *, loopback_only: bool)
         return
     networks = [network for entry in names if (network := _network(entry)) is not None]
     for address in await _addresses(host):
-        if not address.is_global and not any(address in network for network in networks):
+        public = address.is_global and not address.is_multicast
+        if not public and not any(address in network for network in networks):
             raise Forbidden(f"{host} is in a private network; allow it in server.allowed_targets")
 
 
@@ -66,7 +70,11 @@ async def _addresses(host: str) -> list[Address]:
 
 def _unmapped(address: Address) -> Address:
     """The IPv4 address inside an IPv6 one, which would otherwise pass as something else."""
-    return getattr(address, "ipv4_mapped", None) or address
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

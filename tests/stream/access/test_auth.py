@@ -71,6 +71,15 @@ def test_tokens_expire_and_the_oldest_gives_way() -> None:
         tokens.find(second)
 
 
+def test_nobody_is_logged_out_by_another_who_asks_for_many_tokens() -> None:
+    tokens = Tokens(limit=2)
+    boss = tokens.issue(Identity("boss", "admin"), 60, may_delegate=True)
+    for _ in range(3):
+        newest = tokens.issue(Identity("guest", "user"), 60, may_delegate=False)
+    assert tokens.find(boss) is not None
+    assert tokens.find(newest) is not None
+
+
 async def test_without_a_key_nothing_but_page_and_health_is_open() -> None:
     async with house("porch", api_keys=KEYS) as there, httpx.AsyncClient(base_url=there.url) as web:
         for path in (
@@ -205,7 +214,11 @@ async def test_our_own_page_and_configured_origins_may_connect() -> None:
         "rtsp://[::1]/",
         "rtsp://[::ffff:127.0.0.1]/",
         "rtsp://[fe80::1]/",
+        "rtsp://[64:ff9b::7f00:1]/",
+        "rtsp://[2002:7f00:1::1]/",
+        "rtsp://224.0.0.1/",
         "http://2130706433/",
+        "http://8.8.8.8/\r\nHost: inside",
         "rtsp:///nohost",
     ],
 )
