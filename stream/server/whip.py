@@ -146,15 +146,23 @@ class WhipSessions:
             for session_id, session in list(self._sessions.items()):
                 if session.receiver.state in ("failed", "closed"):
                     log.info("the sender of camera %s has gone", session.camera)
-                    with contextlib.suppress(CameraNotFound):  # its DELETE came meanwhile
-                        await self.close(session_id, session.camera)
+                    await self._remove(session_id, session.camera)
+
+    async def _remove(self, session_id: str, camera: str) -> None:
+        """Close a session; whatever goes wrong there is no reason to end the server."""
+        try:
+            await self.close(session_id, camera)
+        except CameraNotFound:
+            pass  # its DELETE came meanwhile
+        except Exception:
+            log.exception("the sender of camera %s could not be taken down", camera)
 
     async def __aenter__(self) -> WhipSessions:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         for session_id, session in list(self._sessions.items()):
-            await self.close(session_id, session.camera)
+            await self._remove(session_id, session.camera)
 
 
 def whip_routes(sessions: WhipSessions) -> APIRouter:

@@ -173,6 +173,23 @@ async def test_senders_that_are_still_being_let_in_count_as_well() -> None:
         await first
 
 
+async def test_a_sender_that_cannot_be_taken_down_does_not_end_the_watch() -> None:
+    class Stuck(Gone):
+        async def close(self) -> None:
+            raise RuntimeError("broken")
+
+    def receive(label: str) -> Gone:
+        return Stuck(label, asyncio.Event())
+
+    async with FakeCameras() as cameras, asyncio.TaskGroup() as tasks:
+        sessions = WhipSessions(cameras, Desk(cameras), receive=receive)
+        watching = tasks.create_task(sessions.watch())
+        for name in ("one", "two"):
+            await sessions.open(name, "offer")
+            await eventually(lambda: cameras.names() == [])
+        watching.cancel()
+
+
 async def test_a_sender_that_has_gone_leaves_alone_who_has_its_name_now() -> None:
     async with vanishing() as (cameras, sessions, _made, let_go):
         let_go.set()
