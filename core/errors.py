@@ -2,6 +2,7 @@
 
 LookoutError
 |-- ConfigError              nothing starts; names file, key and what is allowed
+|-- DataError                a file of data is not used; names file, line and what is wrong
 |-- FrameError               this frame is lost, and counted
 |-- AnswerError              this answer ends; the conversation lives
 |   |-- QuestionTooLong
@@ -41,6 +42,12 @@ class ConfigError(LookoutError):
     """A setting is unknown, of the wrong type or out of range."""
 
     code = "invalid_configuration"
+
+
+class DataError(LookoutError):
+    """A file of data holds something that cannot be used."""
+
+    code = "invalid_data"
 
 
 class FrameError(LookoutError):
