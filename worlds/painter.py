@@ -1,91 +1,109 @@
-"""Draws things on a background at any size; the same seed and time give the same pixels."""
+"""Draws things on a background at any size; the same seed and time give the same pixels.
+
+This is the exact renderer. `training.renderer` draws the same worlds on the GPU and is compared
+with it.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worlds.script import Thing
-from worlds.vocabulary import COLOURS, SHAPES
+from worlds.scenery import Scenery
+from worlds.sprites import EXTENT, LEVELS, level, sprite
+from worlds.things import Look, Thing
 
-_SUBPIXEL = 4  # bits
-_TILE = 64  # the noise tile is this much larger than the picture, so that it can be shifted
+_REACH: Final = EXTENT * 1.42  # radii; a turned sprite's corner
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """One sprite as it goes onto a picture; lengths in pixels of that picture."""
+
+    look: Look
+    x: float  # of the centre; 0 is the left edge of the first pixel
+    y: float
+    radius: float
+    angle: float  # radians, clockwise
+    mirrored: bool
+    gain: tuple[float, float, float]  # what its colours are multiplied by
+
+
+def stamps(things: Sequence[Thing], t: float, size: tuple[int, int]) -> list[Stamp]:
+    """What is drawn at time `t`, in drawing order.
+
+    Args:
+        things: what exists then.
+        t: seconds.
+        size: height and width in pixels.
+    """
+    h, w = size
+    found = []
+    for thing in sorted(things, key=lambda one: one.layer):
+        x, y = thing.at(t)
+        vary = np.random.default_rng(int(thing.born * 1000) & 0x7FFFFFFF).uniform(0.93, 1.07, 3)
+        radius, gain = thing.radius(t) * min(h, w), (float(vary[0]), float(vary[1]), float(vary[2]))
+        look = thing.look(t)
+        found.append(
+            Stamp(look, x * w, y * h, radius, thing.angle(t), thing.mirrored, gain)
+        )
+    return found
 
 
 class Painter:
-    """The look of one world: background, lighting, noise, and how colours vary."""
+    """Draws one world.
 
-    def __init__(self, seed: int) -> None:
-        rng = np.random.default_rng([seed, 0, 3])
-        tint = rng.uniform(0.75, 1.25, 3)
-        level = rng.uniform(28, 105)
-        spread = rng.uniform(0.0, 0.35)
-        corners = level * tint * (1 + spread * rng.uniform(-1, 1, (2, 2, 1)))
-        self._corners = np.clip(corners, 10, 130)  # [2, 2, 3]
-        self._drift = rng.uniform(0, 2 * np.pi, (2, 2, 1))
-        self._period = rng.uniform(25, 80)
-        self._noise_level = float(rng.uniform(1.0, 6.0))
-        self._seed = seed
-        self._tiles: dict[tuple[int, int], NDArray[np.int16]] = {}
+    Args:
+        scenery: its background, light and noise.
+    """
+
+    def __init__(self, scenery: Scenery) -> None:
+        self.scenery = scenery
 
     def paint(self, things: Sequence[Thing], t: float, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """The picture of `things` at time `t`, later ones on top.
+        """The picture of `things` at time `t`.
 
         Args:
-            things: what exists now.
+            things: what exists now; later ones lie on top within a layer.
             t: seconds.
             size: height and width in pixels, at least 16 each.
 
         Returns:
             RGB, uint8 [h, w, 3].
         """
-        light = 1 + 0.05 * np.sin(2 * np.pi * t / (1.7 * self._period))
-        canvas = self._background(t, light, size)
-        for thing in things:
-            _draw(canvas, thing, t, _rgb(thing, light))
-        return self._with_noise(canvas, t)
-
-    def _background(self, t: float, light: float, size: tuple[int, int]) -> NDArray[np.uint8]:
-        wave = 1 + 0.12 * np.sin(2 * np.pi * t / self._period + self._drift)
-        corners = np.clip(self._corners * wave * light, 0, 255).astype(np.float32)
-        smooth = cv2.resize(corners, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-        return np.ascontiguousarray(smooth.astype(np.uint8))
-
-    def _with_noise(self, canvas: NDArray[np.uint8], t: float) -> NDArray[np.uint8]:
-        h, w = canvas.shape[:2]
-        tile = self._tiles.get((h, w))
-        if tile is None:
-            rng = np.random.default_rng([self._seed, 0, 4])
-            drawn = rng.standard_normal((h + _TILE, w + _TILE, 3), dtype=np.float32)
-            tile = np.round(drawn * self._noise_level).astype(np.int16)
-            self._tiles = {(h, w): tile}  # one size at a time: a camera does not change it
-        shift = np.random.default_rng([self._seed, int(t * 1000), 5]).integers(0, _TILE, 2)
-        top, left = int(shift[0]), int(shift[1])
-        noise = tile[top : top + h, left : left + w]
-        return np.asarray(cv2.add(canvas, noise, dtype=cv2.CV_8U), dtype=np.uint8)
+        canvas = self.scenery.background(t, size)
+        for stamp in stamps(things, t, size):
+            _press(canvas, stamp)
+        lit = canvas * np.float32(self.scenery.light(t)) + self.scenery.grain(t, size)
+        return self.scenery.develop(lit)
 
 
-def _rgb(thing: Thing, light: float) -> tuple[int, ...]:
-    """The colour of a thing: its name's, slightly its own (from its birth), in this light."""
-    vary = np.random.default_rng(int(thing.born * 1000) & 0x7FFFFFFF).uniform(-12, 12, 3)
-    return tuple(int(v) for v in np.clip((np.array(COLOURS[thing.colour]) + vary) * light, 0, 255))
-
-
-def _draw(canvas: NDArray[np.uint8], thing: Thing, t: float, rgb: tuple[int, ...]) -> None:
+def _press(canvas: NDArray[np.float32], stamp: Stamp) -> None:
+    """Lay one sprite over the canvas."""
     h, w = canvas.shape[:2]
-    x, y = thing.at(t)
-    scale = thing.radius * min(h, w) * 2**_SUBPIXEL
-    centre = np.array([x * w - 0.5, y * h - 0.5]) * 2**_SUBPIXEL
-    shape = SHAPES[thing.shape]
-    if shape.hole:
-        outer = 0.95
-        line = max(1, round((outer - shape.hole) * thing.radius * min(h, w)))
-        spot = (int(centre[0]), int(centre[1]))
-        radius = int(scale * (outer + shape.hole) / 2)
-        cv2.circle(canvas, spot, radius, rgb, line, cv2.LINE_AA, _SUBPIXEL)
+    reach = stamp.radius * _REACH + 1
+    left, right = max(0, math.floor(stamp.x - reach)), min(w, math.ceil(stamp.x + reach))
+    top, bottom = max(0, math.floor(stamp.y - reach)), min(h, math.ceil(stamp.y + reach))
+    if left >= right or top >= bottom:
         return
-    points = np.round(shape.outline * scale + centre).astype(np.int32)
-    cv2.fillPoly(canvas, [points], rgb, cv2.LINE_AA, _SUBPIXEL)
+    diameter = 2 * stamp.radius * EXTENT
+    chosen = level(diameter)
+    picture, side = sprite(stamp.look)[chosen], LEVELS[chosen]
+    scale = diameter / side
+    cos, sin = math.cos(stamp.angle) * scale, math.sin(stamp.angle) * scale
+    flip = -1.0 if stamp.mirrored else 1.0
+    turn = np.array([[cos * flip, -sin], [sin * flip, cos]])
+    middle = np.array([stamp.x - 0.5 - left, stamp.y - 0.5 - top])  # pixel centres are whole
+    shift = middle - turn @ np.array([(side - 1) / 2, (side - 1) / 2])
+    laid = cv2.warpAffine(
+        picture, np.column_stack([turn, shift]), (right - left, bottom - top), flags=cv2.INTER_LINEAR
+    )
+    part = canvas[top:bottom, left:right]
+    part *= 1 - laid[..., 3:]
+    part += laid[..., :3] * (255 * np.array(stamp.gain, np.float32))

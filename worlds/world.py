@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worlds.painter import Painter
-from worlds.script import ACT_SECONDS, Mood, Thing, act
+from worlds.scenery import Scenery
+from worlds.script import ACT_SECONDS, Mood, act
+from worlds.things import Event, Thing
 from worlds.vocabulary import place
 
-_ACTS_KEPT = 4
-
-
-class Event(NamedTuple):
-    """Something came into view or went out of it."""
-
-    t: float  # seconds
-    kind: str  # "appeared" or "left"
-    thing: Thing
+_ACTS_KEPT: Final = 4
 
 
 class World:
@@ -33,12 +27,12 @@ class World:
         mood: how lively it is.
     """
 
-    def __init__(self, seed: int, mood: Mood | None = None) -> None:
+    def __init__(self, seed: int, mood: Mood) -> None:
         if seed < 0:
             raise ValueError(f"a world's seed is not negative: {seed}")
         self.seed = seed
-        self.mood = mood or Mood()
-        self._painter = Painter(seed)
+        self.mood = mood
+        self.painter = Painter(Scenery(seed, mood.scenery))
         self._acts: OrderedDict[int, tuple[Thing, ...]] = OrderedDict()
 
     def frame(self, t: float, size: tuple[int, int] = (384, 384)) -> NDArray[np.uint8]:
@@ -51,45 +45,60 @@ class World:
         Returns:
             RGB, uint8 [h, w, 3].
         """
-        return self._painter.paint(self.things(t), t, size)
+        return self.painter.paint(self.things(t), t, size)
 
     def things(self, t: float) -> list[Thing]:
         """What exists at time `t`, oldest first; some may be outside the picture's edge."""
         return [thing for thing in self._act(int(t // ACT_SECONDS)) if thing.exists(t)]
 
     def seen(self, t: float) -> list[Thing]:
-        """What is in view at time `t`, oldest first."""
-        return [thing for thing in self.things(t) if thing.seen(t)]
+        """What is in view at time `t`, oldest first, without hands and covers."""
+        return [thing for thing in self.things(t) if thing.seen(t) and not thing.helper]
 
     def events(self, start: float, end: float) -> list[Event]:
-        """What came into view or went out of it in [start, end), in order."""
-        things: dict[tuple[float, str], Thing] = {}
-        for number in range(int(start // ACT_SECONDS), int(end // ACT_SECONDS) + 1):
-            things.update({(t.born, t.name): t for t in self._act(number)})
-        found = [Event(t.appears, "appeared", t) for t in things.values()]
-        found += [Event(t.leaves, "left", t) for t in things.values()]
-        return sorted((e for e in found if start <= e.t < end), key=lambda event: event.t)
+        """What happened in [start, end), in order."""
+        found: dict[tuple[float, str, float], Event] = {}
+        for number in range(max(0, int(start // ACT_SECONDS)), int(end // ACT_SECONDS) + 1):
+            for thing in self._act(number):
+                for event in thing.events:
+                    if start <= event.t < end:
+                        found[event.t, event.kind, thing.born] = event
+        return sorted(found.values(), key=lambda event: event.t)
 
     def truth(self, t: float) -> dict[str, Any]:
         """The truth about time `t` as JSON values: objects in view now, and recent events."""
-        objects = [
+        objects = []
+        for thing in self.seen(t):
+            look, (x, y) = thing.look(t), thing.at(t)
+            objects.append(
+                {
+                    "name": look.name,
+                    "colour": look.colour,
+                    "shape": look.noun,
+                    "state": look.state,
+                    "place": place(x, y),
+                    "moving": thing.motion(t),
+                    "appeared": round(thing.appears, 2),
+                    "x": round(x, 3),
+                    "y": round(y, 3),
+                    "radius": round(thing.radius(t), 3),
+                }
+            )
+        return {"t": t, "objects": objects, "events": self.log(max(0.0, t - 30), t)}
+
+    def log(self, start: float, end: float) -> list[dict[str, Any]]:
+        """What happened in [start, end) as JSON values, in order."""
+        return [
             {
-                "colour": thing.colour,
-                "shape": thing.shape,
-                "place": place(*thing.at(t)),
-                "moving": thing.heading,
-                "appeared": round(thing.appears, 2),
-                "x": round(thing.at(t)[0], 3),
-                "y": round(thing.at(t)[1], 3),
-                "radius": round(thing.radius, 3),
+                "t": round(event.t, 2),
+                "event": event.kind,
+                "name": event.thing.look(event.t).name,
+                "colour": event.thing.look(event.t).colour,
+                "shape": event.thing.look(event.t).noun,
+                "detail": event.detail,
             }
-            for thing in self.seen(t)
+            for event in self.events(start, end)
         ]
-        events = [
-            {"t": round(e.t, 2), "event": e.kind, "colour": e.thing.colour, "shape": e.thing.shape}
-            for e in self.events(max(0.0, t - 30), t)
-        ]
-        return {"t": t, "objects": objects, "events": events}
 
     def _act(self, number: int) -> tuple[Thing, ...]:
         if number not in self._acts:

@@ -1,0 +1,1 @@
+"""What can happen in a world: each story brings one thing on, or a few, from birth to end."""
