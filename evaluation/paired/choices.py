@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any, Final
 
-_EDGES: Final = " \t\n.,;:!?\"'“”‘’()[]{}<>"
+_EDGES: Final = " \t\n.,;:!?\"'()[]{}<>\u201c\u201d\u2018\u2019"
 _MARKS: Final = re.compile(r"[*`_]+")  # emphasis of Markdown says nothing
 _LISTED: Final = re.compile(r"^\s*[(\[]?([A-Z])[.):\]]\s*(\S.*?)\s*$", re.MULTILINE)
 
 
 def normal(text: str) -> str:
     """The text in lower case, without emphasis, outer punctuation and runs of space."""
-    plain = _MARKS.sub(" ", unicodedata.normalize("NFKC", text)).casefold()
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    plain = _MARKS.sub(" ", unicodedata.normalize("NFKC", folded))
     return " ".join(plain.split()).strip(_EDGES)
 
 
@@ -55,13 +56,18 @@ class Choices:
         return ascii_lowercase[: len(self.texts)] if self.lettered else ""
 
     def named(self, text: str) -> str | None:
-        """The choice that a normalised text is: its letter, its text, or both; else None."""
+        """The choice that a normalised text is: its letter, its text, or both; else None.
+
+        Where only the letters are known, any text may stand behind a marked one ("b. to the left").
+        """
         if text in self.texts:
             return text
         letter, rest = text[:1], normal(text[1:])
         if not letter or letter not in self.letters:
             return None
         own = self.texts[self.letters.index(letter)]
+        if own == letter:
+            return own if not rest or text[1] in ".):" else None
         return own if not rest or (rest == own and not text[1].isalnum()) else None
 
 

@@ -18,9 +18,9 @@ from evaluation.paired.choices import YES_NO, Choices, normal
 Reader = Callable[[str, Choices], str | None]
 
 _TAGGED: Final = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
-_CLAIM: Final = re.compile(r"\banswer\b[*`_\s]*(?::|：|\bis\b:?)[ \t]*(.*)", re.IGNORECASE)
+_CLAIM: Final = re.compile(r"\banswer\b[*`_\s]*(?::|\bis\b:?)\s*(.*)", re.IGNORECASE)
 _LEAD: Final = re.compile(r"^(?:option|choice)\b\s*:?\s*")
-_NEGATION: Final = re.compile(r"\b(?:not|no|never|neither|nor|without|cannot)\b|n['’]t\b")
+_NEGATION: Final = re.compile(r"\b(?:not|no|never|neither|nor|without|cannot)\b|n['\u2019]t\b")
 
 
 def strict(reply: str, choices: Choices) -> str | None:
@@ -34,6 +34,7 @@ def strict(reply: str, choices: Choices) -> str | None:
     Returns:
         a text of `choices`; None where nothing or more than one thing is named.
     """
+    reply = unicodedata.normalize("NFKC", reply)
     claims = _TAGGED.findall(reply) or _CLAIM.findall(reply) or [reply]
     found = {_claimed(_LEAD.sub("", normal(claim)), choices) for claim in claims}
     return found.pop() if len(found) == 1 else None
@@ -64,7 +65,7 @@ def _mentioned(text: str, choices: Choices) -> str | None:
     return found.pop() if len(found) == 1 and not _NEGATION.search(text) else None
 
 
-_LABEL: Final = r"(?:final(?: answer)?|answer|prediction)\s*[:：]\s*"
+_LABEL: Final = r"(?:final(?: answer)?|answer|prediction)\s*:\s*"
 _OFFICIAL_YES_NO: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (_LABEL + r"(yes|no)\b", r"\b(yes|no)(?=[\s.,!?)]|$)")
@@ -73,7 +74,7 @@ _OFFICIAL_LETTER: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         _LABEL + r"([ab])\b",
-        r"(?:option|choice)\s*[:：]?\s*([ab])\b",
+        r"(?:option|choice)\s*:?\s*([ab])\b",
         r"[\[({]\s*([ab])\s*[\])}]",
         r"\b([ab])\s*[.)](?=\w)",
         r"(?<![a-z0-9/])([ab])(?![a-z0-9/])",

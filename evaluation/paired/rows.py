@@ -102,7 +102,7 @@ def load(path: Path, columns: Mapping[str, str]) -> list[Row]:
 
 
 def _lines(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    # Only "\n" ends a line of JSON: str.splitlines would also cut at U+2028, which may stand in text.
+    # Only "\n" ends a line: str.splitlines would also cut at U+2028, which JSON text may hold.
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             place = f"{path}:{number}"
