@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worlds.scenery import Scenery
+from worlds.scenery import Scenery, rounded
 from worlds.sprites import EXTENT, LEVELS, level, sprite
 from worlds.things import Look, Thing
 
@@ -61,10 +61,11 @@ class Painter:
 
     Args:
         scenery: its background, light and noise.
+        clean: leave out noise and compression, to compare renderers.
     """
 
-    def __init__(self, scenery: Scenery) -> None:
-        self.scenery = scenery
+    def __init__(self, scenery: Scenery, clean: bool = False) -> None:
+        self.scenery, self._clean = scenery, clean
 
     def paint(self, things: Sequence[Thing], t: float, size: tuple[int, int]) -> NDArray[np.uint8]:
         """The picture of `things` at time `t`.
@@ -80,8 +81,10 @@ class Painter:
         canvas = self.scenery.background(t, size)
         for stamp in stamps(things, t, size):
             _press(canvas, stamp)
-        lit = canvas * np.float32(self.scenery.light(t)) + self.scenery.grain(t, size)
-        return self.scenery.develop(lit)
+        lit = canvas * np.float32(self.scenery.light(t))
+        if self._clean:
+            return rounded(lit)
+        return self.scenery.develop(lit + self.scenery.grain(t, size))
 
 
 def _press(canvas: NDArray[np.float32], stamp: Stamp) -> None:

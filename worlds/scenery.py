@@ -31,7 +31,7 @@ class Scenery:
         self._corners = np.clip(corners, 10, 130).astype(np.float32)
         self._drift = rng.uniform(0, 2 * np.pi, (2, 2, 1)).astype(np.float32)
         self._period = float(rng.uniform(25, 80))
-        self._noise = float(rng.uniform(1.0, 6.0))
+        self.noise = float(rng.uniform(1.0, 6.0))  # standard deviation, in levels of 255
         self.jpeg = int(rng.integers(55, 93)) if rng.random() < 0.35 else 0  # quality; 0 is none
         self.kind = KINDS[int(rng.choice(len(KINDS), p=np.array(shares) / sum(shares)))]
         make = {"texture": _texture, "tiles": _tiles, "real": _plate}.get(self.kind)
@@ -46,17 +46,23 @@ class Scenery:
 
     def background(self, t: float, size: tuple[int, int]) -> NDArray[np.float32]:
         """What is behind the things, before light and noise: float32 [h, w, 3] in 0 to 255."""
+        smooth = cv2.resize(self.corners(t), (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+        detail = self.detail(size)
+        return np.asarray(smooth if detail is None else smooth * detail, np.float32)
+
+    def corners(self, t: float) -> NDArray[np.float32]:
+        """The slowly changing part of the background: its four corners, float32 [2, 2, 3]."""
         wave = 1 + 0.12 * np.sin(2 * np.pi * t / self._period + self._drift)
-        if self.kind == "real":
-            corners = np.broadcast_to(wave, (2, 2, 3)).astype(np.float32)
-        else:
-            corners = (self._corners * wave).astype(np.float32)
-        smooth = cv2.resize(corners, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-        if self._detail is not None:
-            if size not in self._details:  # one size at a time: a camera does not change it
-                self._details = {size: _resized(self._detail, size)}
-            smooth = smooth * self._details[size]
-        return np.asarray(smooth, np.float32)
+        colour = np.ones((2, 2, 3), np.float32) if self.kind == "real" else self._corners
+        return np.asarray(colour * wave, np.float32)
+
+    def detail(self, size: tuple[int, int]) -> NDArray[np.float32] | None:
+        """The lasting part, which multiplies the smooth one: float32 [h, w, 3]; None is all ones."""
+        if self._detail is None:
+            return None
+        if size not in self._details:  # one size at a time: a camera does not change it
+            self._details = {size: _resized(self._detail, size)}
+        return self._details[size]
 
     def grain(self, t: float, size: tuple[int, int]) -> NDArray[np.float32]:
         """Sensor noise to be added at time `t`, float32 [h, w, 3]."""
@@ -65,18 +71,23 @@ class Scenery:
         if tile is None:
             rng = np.random.default_rng([self._seed, 0, 4])
             drawn = rng.standard_normal((h + _TILE, w + _TILE, 3), dtype=np.float32)
-            tile = drawn * np.float32(self._noise)
+            tile = drawn * np.float32(self.noise)
             self._tiles = {size: tile}
         top, left = np.random.default_rng([self._seed, int(t * 1000), 5]).integers(0, _TILE, 2)
         return tile[top : top + h, left : left + w]
 
     def develop(self, picture: NDArray[np.float32]) -> NDArray[np.uint8]:
         """The finished picture: rounded, and with the artefacts of compression if there are any."""
-        ready = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        ready = rounded(picture)
         if not self.jpeg:
             return ready
         _, packed = cv2.imencode(".jpg", ready, [cv2.IMWRITE_JPEG_QUALITY, self.jpeg])
         return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+
+
+def rounded(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The picture in whole levels of 0 to 255."""
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
 def _resized(detail: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
