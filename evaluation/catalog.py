@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from core.catalog import Job
+from evaluation.paired import command as paired
 
 
 def _embedded(argv: Sequence[str]) -> int:
@@ -16,4 +17,5 @@ def _embedded(argv: Sequence[str]) -> int:
 
 EVALUATIONS: Final[dict[str, Job]] = {
     "embedded": Job("answers of the embedded model about unseen demo scenes", _embedded),
+    "paired": Job(paired.DESCRIPTION, paired.main),
 }

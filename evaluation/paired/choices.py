@@ -116,6 +116,8 @@ def from_truths(truths: Iterable[str]) -> Choices:
         ValueError: the truths are no `Choices`.
     """
     words = {normal(truth) for truth in truths}
+    if words <= {""} or (len(words) == 1 and not words & set(YES_NO.texts)):
+        raise ValueError(f"no options, and all questions of its kind have the truth {words}")
     if words <= set(YES_NO.texts):
         return YES_NO
     if all(len(word) == 1 and word.isascii() and word.isalpha() for word in words):

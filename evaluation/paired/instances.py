@@ -1,8 +1,8 @@
 """Instances as in TimeBlind: two complementary questions about two videos, four rows.
 
 Columns, by the benchmark's own names: `index` (instance `index // 4`, role `index % 4`),
-`question`, `model_output` (our field `answer`), and if there are any `answer` (our field `truth`), `type`
-(`yes_no` or `multiple_choice`; else the question's last words say it) and `kind`. Instead of
+`question`, `model_output` (our field `answer`), and if there are any `answer` (our field `truth`),
+`type` (`yes_no` or `multiple_choice`; else the question's last words say it) and `kind`. Instead of
 `index` a row may hold `pair` and `role`, one of q0_i0, q0_i1, q1_i0, q1_i1.
 
 Yes and A are right for the first question about the first video and the second about the second;

@@ -44,7 +44,10 @@ def _claimed(text: str, choices: Choices) -> str | None:
     named = choices.named(text)
     if named is not None:
         return named
-    return _started(text) if choices == YES_NO else _mentioned(text, choices)
+    if choices == YES_NO:
+        return _started(text)
+    mentioned = _mentioned(text, choices)
+    return None if _belied(text, mentioned, choices) else mentioned
 
 
 def _started(text: str) -> str | None:
@@ -63,6 +66,12 @@ def _mentioned(text: str, choices: Choices) -> str | None:
             text, times = re.subn(rf"(?<!\w){re.escape(choice)}(?!\w)", "|", text)
             found |= {choice} if times else set()
     return found.pop() if len(found) == 1 and not _NEGATION.search(text) else None
+
+
+def _belied(text: str, choice: str | None, choices: Choices) -> bool:
+    """Whether the text starts with the marked letter of another choice, as "A. right" may."""
+    marked = re.match(r"([a-z])[.):]", text) if choices.lettered else None
+    return marked is not None and choices.named(marked[1]) != choice
 
 
 _LABEL: Final = r"(?:final(?: answer)?|answer|prediction)\s*:\s*"
