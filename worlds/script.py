@@ -14,12 +14,12 @@ import numpy as np
 from numpy.random import Generator
 
 from worlds.stories.cast import Cast, Story
-from worlds.things import Thing, Track
+from worlds.things import Event, Thing, Track
 
 ACT_SECONDS: Final = 60.0
 _ATTEMPTS: Final = 12
 _NEAREST: Final = 0.85  # centres closer than this share of both radii hide too much
-_APART: Final = 1.1  # seconds between two arrivals
+_APART: Final = 1.1  # seconds between two arrivals, and around anything that happens to a thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +83,23 @@ def _crowd(things: list[Thing], t: float) -> int:
 
 
 def _fit(made: list[Thing], others: list[Thing], end: float, mood: Mood) -> bool:
-    """Whether newcomers end with the act, crowd nobody, and nothing happens at one time with them."""
+    """Whether newcomers end with the act, crowd nobody, and nothing else happens as they act."""
     if any(thing.gone >= end for thing in made):
         return False
-    mine = [e.t for thing in made for e in thing.events if e.kind not in ("appeared", "left")]
-    theirs = [e.t for other in others for e in other.events]
-    if any(abs(a - b) < _APART for a in mine for b in theirs):
+    theirs = [event for other in others for event in other.events]
+    if any(_clash(mine, event) for thing in made for mine in thing.events for event in theirs):
         return False
     things = [thing for thing in made if not thing.helper]
     newcomers = len(things)
     return all(_fits(thing, newcomers, others, mood.most) for thing in things) and not any(
         _hides(thing, others) for thing in made if thing.helper
     )
+
+
+def _clash(a: Event, b: Event) -> bool:
+    """Whether two events are too close in time; a thing may go while another one comes or goes."""
+    kinds = {a.kind, b.kind}
+    return abs(a.t - b.t) < _APART and not ("left" in kinds and kinds <= {"appeared", "left"})
 
 
 def _fits(thing: Thing, newcomers: int, others: list[Thing], most: int) -> bool:
