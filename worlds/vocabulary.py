@@ -151,5 +151,5 @@ def held_out(noun: str, partner: str) -> bool:
     """
     place = sum(map(ord, noun)) * 7 + sum(map(ord, partner)) * 3
     if noun in SHAPES:
-        return noun in list(SHAPES)[8:] and place % 20 < 7
+        return partner in COLOURS and noun in list(SHAPES)[8:] and place % 20 < 7
     return noun in OBJECTS and partner in HEADINGS and place % 20 < 3

@@ -57,12 +57,12 @@ class World:
 
     def events(self, start: float, end: float) -> list[Event]:
         """What happened in [start, end), in order."""
-        found: dict[tuple[float, str, float], Event] = {}
+        found: dict[tuple[float, str, Thing], Event] = {}  # a bridge is known to two acts
         for number in range(max(0, int(start // ACT_SECONDS)), int(end // ACT_SECONDS) + 1):
             for thing in self._act(number):
                 for event in thing.events:
                     if start <= event.t < end:
-                        found[event.t, event.kind, thing.born] = event
+                        found[event.t, event.kind, thing] = event
         return sorted(found.values(), key=lambda event: event.t)
 
     def truth(self, t: float) -> dict[str, Any]:

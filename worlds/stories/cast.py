@@ -46,6 +46,13 @@ class Cast:
             if look.noun not in OBJECTS or self._allowed(rng, look.noun, heading):
                 return heading
 
+    def may_go(self, look: Look, *motions: str) -> bool:
+        """Whether a thing that looks so may move in all these ways, where the story chooses them.
+
+        Only worlds to train on forbid any: elsewhere such stories would become too rare.
+        """
+        return self.combinations != "trained" or not any(held_out(look.noun, m) for m in motions)
+
     def _allowed(self, rng: Generator, noun: str, partner: str) -> bool:
         unseen = held_out(noun, partner)
         if self.combinations == "held out":

@@ -79,6 +79,8 @@ def collide(rng: Generator, now: float, cast: Cast) -> list[Thing] | None:
         times, sizes = (now, touch, touch + run), (radius,) * 3
         xs, ys = (along, across) if flat else (across, along)
         there, back = _ways(side, flat)
+        if not cast.may_go(look, there, back):
+            return None
         made.append(
             Thing(
                 now,

@@ -64,6 +64,8 @@ def bounces(rng: Generator, now: float, cast: Cast) -> list[Thing] | None:
         times, xs, ys = [*times, t], [*xs, x], [*ys, y]
         dx, dy = (-dx if wait >= to_x - 1e-6 else dx), (-dy if wait >= to_y - 1e-6 else dy)
         motions.append((t, _name(dx, dy)))
+    if not cast.may_go(look, *(motion for _, motion in motions)):
+        return None
     n = len(times)
     track = Track(tuple(times), tuple(xs), tuple(ys), (radius,) * n, (0.0,) * n)
     return [Thing(now, now + life, track, ((now, look),), tuple(motions[:-1]))]
