@@ -1,4 +1,4 @@
-"""Visual tokens of one segment and the one operation that drops some of them.
+"""Visual tokens of one segment and the one operation that drops or merges some of them.
 
 Features, grid index and DeepStack rows travel together, so that no method can let them drift.
 """
@@ -25,6 +25,19 @@ class Grid(NamedTuple):
         return self.h * self.w
 
 
+class Merge(NamedTuple):
+    """What flows into kept rows: a sparse matrix over the rows before, one entry per edge.
+
+    A kept row that some edge names becomes the weighted sum of its sources, so its own share is an
+    edge too. A kept row that no edge names stays as it is. Every kept row keeps its place on the
+    grid, whatever flows into it.
+    """
+
+    source: Tensor  # int64 [e], rows before selecting
+    target: Tensor  # int64 [e], places among the kept rows
+    weight: Tensor  # float32 [e]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class VisualTokens:
     """What the vision encoder made of some temporal steps, after patch merging."""
@@ -34,6 +47,9 @@ class VisualTokens:
     grid: Grid
     times: tuple[float, ...]  # [grid.t] seconds, the middle of each temporal step
     deepstack: tuple[Tensor, ...] = ()  # each [n, d]; one per decoder layer that takes it
+    # [n] float32, the share of its step's attention that each token received in the last vision
+    # block; a dense step sums to 1. None where nobody asked for it.
+    attention: Tensor | None = None
 
     def __post_init__(self) -> None:
         n = self.features.shape[0]
@@ -42,6 +58,8 @@ class VisualTokens:
                 f"{n} features, index {tuple(self.index.shape)}, "
                 f"deepstack {[tuple(rows.shape) for rows in self.deepstack]}: rows must match"
             )
+        if self.attention is not None and self.attention.shape != (n,):
+            raise ValueError(f"{n} features, attention {tuple(self.attention.shape)}")
         if len(self.times) != self.grid.t:
             raise ValueError(f"{len(self.times)} times for {self.grid.t} temporal steps")
 
@@ -53,14 +71,17 @@ class VisualTokens:
         """Temporal step of each token, int64 [n]."""
         return self.index // self.grid.per_step
 
-    def select(self, keep: Tensor) -> VisualTokens:
+    def select(self, keep: Tensor, merge: Merge | None = None) -> VisualTokens:
         """The given rows, still on the same grid.
 
         Args:
             keep: rows to keep, int64 [k], strictly increasing, within [0, n).
+            merge: what flows into them, in features and every DeepStack level alike; None leaves
+                each row as it is.
 
         Raises:
-            ValueError: if `keep` is not one-dimensional, increasing and in range.
+            ValueError: if `keep` is not one-dimensional, increasing and in range, or `merge` names
+                rows that are not there or weights that are not finite.
         """
         if keep.ndim != 1 or keep.dtype != torch.int64:
             raise ValueError(f"keep must be int64 [k], not {keep.dtype} {tuple(keep.shape)}")
@@ -68,12 +89,15 @@ class VisualTokens:
             raise ValueError(f"keep must lie in [0, {len(self)})")
         if bool((keep[1:] <= keep[:-1]).any()):
             raise ValueError("keep must be strictly increasing")
+        if merge is not None:
+            _check(merge, len(self), len(keep))
         return VisualTokens(
-            features=self.features[keep],
+            features=_gather(self.features, keep, merge),
             index=self.index[keep],
             grid=self.grid,
             times=self.times,
-            deepstack=tuple(rows[keep] for rows in self.deepstack),
+            deepstack=tuple(_gather(rows, keep, merge) for rows in self.deepstack),
+            attention=None if self.attention is None else self.attention[keep],
         )
 
     def steps(self, start: int, stop: int) -> VisualTokens:
@@ -88,11 +112,14 @@ class VisualTokens:
             grid=Grid(stop - start, self.grid.h, self.grid.w),
             times=self.times[start:stop],
             deepstack=tuple(d[rows] for d in self.deepstack),
+            attention=None if self.attention is None else self.attention[rows],
         )
 
 
 def concatenate(first: VisualTokens, second: VisualTokens) -> VisualTokens:
     """Two runs of temporal steps as one; both must share rows and columns.
+
+    Attention is kept where both have it.
 
     Raises:
         ValueError: if the grids differ in h or w.
@@ -107,4 +134,39 @@ def concatenate(first: VisualTokens, second: VisualTokens) -> VisualTokens:
         deepstack=tuple(
             torch.cat([a, b]) for a, b in zip(first.deepstack, second.deepstack, strict=True)
         ),
+        attention=None
+        if first.attention is None or second.attention is None
+        else torch.cat([first.attention, second.attention]),
     )
+
+
+def _gather(rows: Tensor, keep: Tensor, merge: Merge | None) -> Tensor:
+    """Rows [n, d] to [k, d]; sums in float32, untouched rows bit for bit."""
+    kept = rows[keep]
+    if merge is None or merge.target.numel() == 0:
+        return kept
+    parts = rows[merge.source].float() * merge.weight[:, None].float()
+    sums = torch.zeros(kept.shape, dtype=torch.float32, device=rows.device)
+    sums.index_add_(0, merge.target, parts)
+    touched = torch.zeros(len(keep), dtype=torch.bool, device=rows.device)
+    touched[merge.target] = True
+    return torch.where(touched[:, None], sums.to(rows.dtype), kept)
+
+
+def _check(merge: Merge, rows: int, kept: int) -> None:
+    """Refuse a merge that does not fit.
+
+    Raises:
+        ValueError: saying what does not.
+    """
+    source, target, weight = merge
+    if not source.shape == target.shape == weight.shape or source.ndim != 1:
+        raise ValueError(
+            f"merge sources {tuple(source.shape)}, targets {tuple(target.shape)} and weights "
+            f"{tuple(weight.shape)} must be as many"
+        )
+    for name, places, size in (("sources", source, rows), ("targets", target, kept)):
+        if places.numel() and not 0 <= int(places.min()) <= int(places.max()) < size:
+            raise ValueError(f"merge {name} must lie in [0, {size})")
+    if not bool(torch.isfinite(weight).all()):
+        raise ValueError("merge weights hold NaN or infinity")

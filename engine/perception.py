@@ -32,7 +32,9 @@ class Perception:
     def encode(self, jobs: list[SegmentJob]) -> None:
         """See the segments of several cameras in one call; all must share one picture size."""
         model = self._runner.model
-        seen = model.encode([job.segment for job in jobs if job.segment is not None])
+        attention = any(job.handle.pruner.policy.needs_attention for job in jobs)
+        segments = [job.segment for job in jobs if job.segment is not None]
+        seen = model.encode(segments, attention=attention)
         for job, tokens in zip(jobs, seen, strict=True):
             job.tokens = tokens
 

@@ -21,6 +21,41 @@ TEXT = "lookout"
 VISION = "lookout_vision_flash"
 
 
+class Received:
+    """How much attention each patch receives in one attention module of the vision tower.
+
+    Handed to the tower beside the pixels. Only that module's weights are ever computed, one
+    temporal step at a time; everywhere else attention goes on without them.
+
+    Args:
+        module: the attention of the block to look at.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._steps: list[Tensor] = []  # float32 [patches] per temporal step, each sums to 1
+
+    def note(
+        self, module: nn.Module, query: Tensor, key: Tensor, lengths: list[int], scaling: float
+    ) -> None:
+        """Take notice if this is the module; query and key are [1, heads, patches, head_dim]."""
+        if module is not self._module:
+            return
+        steps = (torch.split(x[0], lengths, dim=1) for x in (query, key))
+        for q, k in zip(*steps, strict=True):
+            weights = (q.float() @ k.float().mT * scaling).softmax(dim=-1)  # [heads, len, len]
+            self._steps.append(weights.mean(dim=(0, 1)))
+
+    def per_token(self, patches: int) -> Tensor:
+        """The share of its step that each merged token received, float32 [tokens].
+
+        Args:
+            patches: that become one token. The tower has them in blocks, not in raster order, so
+                those of one token are neighbours.
+        """
+        return torch.cat(self._steps).reshape(-1, patches).sum(dim=-1)
+
+
 def vision_attention(
     module: nn.Module,
     query: Tensor,  # [1, heads, patches, head_dim]
@@ -29,6 +64,7 @@ def vision_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     cu_seq_lens_q: Tensor | None = None,  # [chunks + 1]
+    received: Received | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attention within each chunk (one temporal step of one segment), never across.
@@ -38,6 +74,8 @@ def vision_attention(
     """
     assert cu_seq_lens_q is not None, "transformers passes the chunk lengths to this function"
     lengths = (cu_seq_lens_q[1:] - cu_seq_lens_q[:-1]).tolist()
+    if received is not None:
+        received.note(module, query, key, lengths, scaling or query.shape[-1] ** -0.5)
     if len(set(lengths)) == 1:
         chunks, heads, dim = len(lengths), query.shape[1], query.shape[3]
         q, k, v = (

@@ -20,7 +20,8 @@ from core.frames import Segment
 from core.tokens import Grid, VisualTokens
 from memory.pool import KVShape
 from memory.reader import Plan
-from models import attention
+from models import attention as functions
+from models.attention import Received
 from models.layout import Chunk, join, text_positions, vision_positions
 from models.preprocess import fit_size, patchify
 from models.rotary import ExactRotary
@@ -50,9 +51,9 @@ class Qwen3VL(VideoLanguageModel):
         min_pixels: int,
         max_pixels: int,
     ) -> None:
-        attention.register()
+        functions.register()
         model.set_attn_implementation(
-            {"text_config": attention.TEXT, "vision_config": attention.VISION}
+            {"text_config": functions.TEXT, "vision_config": functions.VISION}
         )
         language = model.model.language_model
         language.rotary_emb = ExactRotary(language.rotary_emb)
@@ -75,21 +76,28 @@ class Qwen3VL(VideoLanguageModel):
         self._vision_end = self._id("<|vision_end|>")
 
     @torch.inference_mode()
-    def encode(self, segments: Sequence[Segment]) -> list[VisualTokens]:
+    def encode(self, segments: Sequence[Segment], *, attention: bool = False) -> list[VisualTokens]:
         """See `VideoLanguageModel.encode`. An odd last frame is repeated to fill its step."""
         pixels, grids = zip(
             *(self._patchify([f.pixels for f in s.frames]) for s in segments), strict=True
         )
-        features, deepstack = self._see(torch.cat(pixels), torch.cat(grids))
+        received = Received(self._model.model.visual.blocks[-1].attn) if attention else None
+        features, deepstack = self._see(torch.cat(pixels), torch.cat(grids), received)
+        shares: Sequence[Tensor | None] = [None] * len(segments)
+        if received is not None:
+            shares = torch.split(received.per_token(self._merge**2), [len(f) for f in features])
+        levels = zip(*deepstack, strict=True) if deepstack else ((),) * len(segments)
+        seen = zip(segments, grids, features, levels, shares, strict=True)
         return [
-            VisualTokens(f, torch.arange(len(f), device=f.device), grid, times, tuple(levels))
-            for f, levels, grid, times in zip(
-                features,
-                zip(*deepstack, strict=True) if deepstack else ((),) * len(segments),
-                (self._grid(g) for g in grids),
-                (self._times(s) for s in segments),
-                strict=True,
+            VisualTokens(
+                features=f,
+                index=torch.arange(len(f), device=f.device),
+                grid=self._grid(g),
+                times=self._times(segment),
+                deepstack=tuple(level),
+                attention=share,
             )
+            for segment, g, f, level, share in seen
         ]
 
     @torch.inference_mode()
@@ -204,10 +212,16 @@ class Qwen3VL(VideoLanguageModel):
         )
         return join([opening, picture, self.lay_text([self._vision_end], picture.next_position)])
 
-    def _see(self, pixels: Tensor, grids: Tensor) -> tuple[list[Tensor], list[list[Tensor]]]:
-        """Features per grid and DeepStack features per level and grid."""
+    def _see(
+        self, pixels: Tensor, grids: Tensor, received: Received | None = None
+    ) -> tuple[list[Tensor], list[list[Tensor]]]:
+        """Features per grid and DeepStack features per level and grid; fills `received`."""
         tower = self._model.model.visual
-        out = tower(pixels.to(self.device, self._model.dtype), grid_thw=grids.to(self.device))
+        out = tower(
+            pixels.to(self.device, self._model.dtype),
+            grid_thw=grids.to(self.device),
+            received=received,
+        )
         sizes = (grids.prod(dim=1) // self._merge**2).tolist()
         features = list(out.pooler_output.split(sizes))
         return features, [list(level.split(sizes)) for level in out.deepstack_features]

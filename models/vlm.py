@@ -44,8 +44,13 @@ class VideoLanguageModel(ABC):
     max_step_tokens: int  # most tokens of one temporal step, its timestamp and markers included
 
     @abstractmethod
-    def encode(self, segments: Sequence[Segment]) -> list[VisualTokens]:
-        """Visual tokens of each segment, dense; segments of several cameras share one call."""
+    def encode(self, segments: Sequence[Segment], *, attention: bool = False) -> list[VisualTokens]:
+        """Visual tokens of each segment, dense; segments of several cameras share one call.
+
+        Args:
+            segments: what to see.
+            attention: whether tokens carry the attention they receive in the last vision block.
+        """
 
     @abstractmethod
     def encode_image(self, pixels: NDArray[np.uint8]) -> VisualTokens:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from core.tokens import VisualTokens
-from pruning.policy import Kept, PruningPolicy, State, check, everything
+import torch
+
+from pruning.policy import Kept, PruningPolicy, Seen, Spending, State
 
 
 @dataclass(frozen=True)
@@ -14,11 +15,8 @@ class Dense(PruningPolicy):
     """Keeps all tokens."""
 
     method: Literal["none"] = "none"
-    adaptive: ClassVar[bool] = True
+    spending: ClassVar[Spending] = Spending.OWN
 
-    def keep(
-        self, tokens: VisualTokens, budget: int, state: State, following: VisualTokens | None = None
-    ) -> Kept:
-        """See `PruningPolicy.keep`; the budget is not applied."""
-        check(tokens, max(budget, tokens.grid.t))
-        return Kept(everything(tokens), state)
+    def decide(self, seen: Seen, budget: int, state: State) -> Kept:
+        """See `PruningPolicy.decide`; the budget is not applied."""
+        return Kept(torch.arange(seen.steps * seen.per_step, device=seen.features.device), state)

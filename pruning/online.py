@@ -30,6 +30,11 @@ class OnlinePruner:
         self._state = policy.start()
         self._waiting: VisualTokens | None = None
 
+    @property
+    def ratio(self) -> float:
+        """Share of the visual tokens decided about that was kept; 1 before the first."""
+        return self.kept / self.encoded if self.encoded else 1.0
+
     def push(self, tokens: VisualTokens) -> list[VisualTokens]:
         """The steps that can be decided now, pruned, in order; none, one or two runs of them.
 
@@ -55,9 +60,9 @@ class OnlinePruner:
         return decided
 
     def _decide(self, tokens: VisualTokens, following: VisualTokens | None) -> VisualTokens:
-        rows, self._state = self.policy.keep(
+        rows, self._state, merge = self.policy.keep(
             tokens, self.budget * tokens.grid.t, self._state, following
         )
         self.encoded += len(tokens)
         self.kept += len(rows)
-        return tokens.select(rows)
+        return tokens.select(rows, merge)

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor
 
-from core.tokens import VisualTokens
 from pruning.budget import split_evenly
-from pruning.policy import Kept, PruningPolicy, State, best_per_step, check, everything
+from pruning.policy import Kept, PruningPolicy, Seen, State
+from pruning.ranking import best_per_step
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """How far the draw has come."""
+
+    steps: int = 0  # decided so far
 
 
 @dataclass(frozen=True)
@@ -20,24 +28,19 @@ class Random(PruningPolicy):
     method: Literal["random"] = "random"
 
     def start(self) -> State:
-        """Temporal steps decided so far."""
-        return 0
+        """No step was drawn for."""
+        return Drawn()
 
-    def keep(
-        self, tokens: VisualTokens, budget: int, state: State, following: VisualTokens | None = None
-    ) -> Kept:
-        """See `PruningPolicy.keep`."""
-        check(tokens, budget)
-        after = state + tokens.grid.t
-        if budget >= len(tokens):
-            return Kept(everything(tokens), after)
+    def decide(self, seen: Seen, budget: int, state: State) -> Kept:
+        """See `PruningPolicy.decide`."""
+        before: Drawn = state
         # One generator per step, so that the draw does not depend on how steps are grouped.
         scores = torch.stack(
-            [self._draw(state + s, tokens.grid.per_step) for s in range(tokens.grid.t)]
+            [self._draw(before.steps + s, seen.per_step) for s in range(seen.steps)]
         )
-        rows = best_per_step(scores, split_evenly(budget, tokens.grid.t))
-        return Kept(rows.to(tokens.features.device), after)
+        rows = best_per_step(scores, split_evenly(budget, seen.steps))
+        return Kept(rows.to(seen.features.device), Drawn(before.steps + seen.steps))
 
-    def _draw(self, step: int, size: int) -> torch.Tensor:
+    def _draw(self, step: int, size: int) -> Tensor:
         generator = torch.Generator().manual_seed((self.seed << 40) + step)
         return torch.rand(size, generator=generator)

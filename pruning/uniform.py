@@ -7,9 +7,9 @@ from typing import Literal
 
 import torch
 
-from core.tokens import VisualTokens
 from pruning.budget import split_evenly
-from pruning.policy import Kept, PruningPolicy, State, check, everything
+from pruning.policy import Kept, PruningPolicy, Seen, State
+from pruning.ranking import evenly
 
 
 @dataclass(frozen=True)
@@ -18,17 +18,10 @@ class Uniform(PruningPolicy):
 
     method: Literal["uniform"] = "uniform"
 
-    def keep(
-        self, tokens: VisualTokens, budget: int, state: State, following: VisualTokens | None = None
-    ) -> Kept:
-        """See `PruningPolicy.keep`."""
-        check(tokens, budget)
-        if budget >= len(tokens):
-            return Kept(everything(tokens), state)
-        per_step = tokens.grid.per_step
-        rows = []
-        for step, count in enumerate(split_evenly(budget, tokens.grid.t)):
-            # The middle of each of `count` equal stretches: no bias towards the first row.
-            places = (torch.arange(count) * 2 + 1) * per_step // (2 * count)
-            rows.append(places + step * per_step)
-        return Kept(torch.cat(rows).to(tokens.features.device), state)
+    def decide(self, seen: Seen, budget: int, state: State) -> Kept:
+        """See `PruningPolicy.decide`."""
+        rows = [
+            evenly(count, seen.per_step) + step * seen.per_step
+            for step, count in enumerate(split_evenly(budget, seen.steps))
+        ]
+        return Kept(torch.cat(rows).to(seen.features.device), state)

@@ -6,17 +6,21 @@ is its own configuration, so `pruning.policy` is validated straight into the pol
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from core.events.parts import CameraName, OnNewInput
-from pruning.none import Dense
-from pruning.random import Random
-from pruning.uniform import Uniform
+from pruning.policy import PruningPolicy
+from pruning.registry import METHODS
 from pruning.vcast import VCast
 
-Policy = Annotated[Dense | Uniform | Random | VCast, Field(discriminator="method")]
+if TYPE_CHECKING:
+    Policy = PruningPolicy
+else:  # which ones there are is the registry's to say
+    Policy = Annotated[reduce(or_, METHODS), Field(discriminator="method")]
 
 
 class Section(BaseModel):

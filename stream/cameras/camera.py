@@ -218,7 +218,7 @@ class Camera:
             frame_age_ms=_ms(age),
             newest_pts=tally.newest_pts,
             answering=self._answering,
-            policy=str(getattr(self._watching.policy, "method", "")),
+            policy=self._watching.policy.method,
             budget=self._watching.budget,
         )
 

@@ -34,7 +34,10 @@ class Stream:
 
     def watch(self, segments: Sequence[Segment], prune: Prune = lambda tokens: tokens) -> None:
         for one in segments:
-            tokens = prune(self.model.encode([one])[0])
+            self.remember([prune(self.model.encode([one])[0])])
+
+    def remember(self, pieces: Sequence[VisualTokens]) -> None:
+        for tokens in pieces:
             self._remember(self.model.lay_steps(tokens, self.memory.next_position), sink=False)
 
     def ask(self, text: str, tokens: int, parts: int = 1) -> tuple[list[int], Tensor]:

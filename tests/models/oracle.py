@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,8 +73,11 @@ def masked(sequence: Whole, dropped: Tensor) -> Tensor:
     return attend(sequence, visible)
 
 
-def attend(sequence: Whole, visible: Tensor) -> Tensor:
-    """Logits of the last token when query i sees key j only where `visible`, bool [n, n]."""
+def attend(sequence: Whole, visible: Tensor, seen: Any = None) -> Tensor:
+    """Logits of the last token when query i sees key j only where `visible`, bool [n, n].
+
+    `seen` takes the place of what the vision tower would make of the pictures.
+    """
     model = stock()
     positions, _ = model.model.get_rope_index(
         sequence.ids, sequence.kinds, video_grid_thw=sequence.grids
@@ -81,7 +85,8 @@ def attend(sequence: Whole, visible: Tensor) -> Tensor:
     return model(
         input_ids=sequence.ids,
         mm_token_type_ids=sequence.kinds,
-        pixel_values_videos=sequence.pixels,
+        pixel_values_videos=sequence.pixels if seen is None else None,
+        mm_encoder_outputs=None if seen is None else {"video": seen},
         video_grid_thw=sequence.grids,
         position_ids=positions,
         attention_mask=visible[None, None],

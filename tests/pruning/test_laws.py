@@ -1,63 +1,84 @@
-"""What every pruning policy promises, tested for each of them."""
+"""What every pruning method promises, tested for each of them in every setting."""
 
 from __future__ import annotations
+
+from dataclasses import fields
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.tokens import VisualTokens, concatenate
-from pruning.none import Dense
 from pruning.online import OnlinePruner
-from pruning.policy import PruningPolicy
-from tests.pruning.policies import CONTENT_AWARE, POLICIES, name, stream, tokens
+from pruning.policy import PruningPolicy, Spending
+from pruning.registry import METHODS, policies
+from pruning.state import restore, save
+from stream.settings import PruningSettings
+from tests.pruning.controls import BLIND, CONTROLS
+from tests.pruning.running import joined, run
+from tests.pruning.scenes import H, M, W, bland, looks, stream, tokens
 
-every = pytest.mark.parametrize("policy", POLICIES, ids=name)
+POLICIES = policies()
 
 
-def run(
-    policy: PruningPolicy, features: torch.Tensor, budget: int, lengths: list[int]
-) -> VisualTokens:
-    """The stream in segments of the given lengths; everything that was kept, in one piece."""
-    pruner, pieces, start = OnlinePruner(policy, budget), [], 0
-    for length in lengths:
-        pieces += pruner.push(tokens(features[start : start + length], 4, 5))
-        start += length
-    pieces += pruner.flush()
-    whole = pieces[0]
-    for piece in pieces[1:]:
-        whole = concatenate(whole, piece)
-    return whole
+def only(condition):
+    chosen = [policy for policy in POLICIES if condition(policy)]
+    return pytest.mark.parametrize("policy", chosen, ids=lambda p: p.label)
+
+
+every = only(lambda p: True)
+stepwise = only(lambda p: p.stepwise)
+sighted = only(lambda p: CONTROLS[p.method] is not BLIND)
+blind = only(lambda p: CONTROLS[p.method] is BLIND and p.method != "none")
+attentive = only(lambda p: p.needs_attention)
+
+
+def test_every_method_has_a_name_of_its_own_and_a_control():
+    names = [method().method for method in METHODS]
+    assert sorted(names) == sorted(CONTROLS)
+    assert len(set(names)) == len(names)
+
+
+@every
+def test_settings_hold_it_with_all_its_parameters(policy):
+    values = {f.name: getattr(policy, f.name) for f in fields(policy)}
+    assert PruningSettings.model_validate({"policy": values}).policy == policy
 
 
 @every
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), steps=st.integers(1, 6), budget=st.integers(1, 22),
        dtype=st.sampled_from([torch.float32, torch.bfloat16]))  # fmt: skip
-def test_rows_increase_are_in_range_and_every_step_keeps_some(policy, seed, steps, budget, dtype):
-    given_tokens = tokens(stream(seed, steps).to(dtype), 4, 5)
-    before = given_tokens.features.clone()
-    rows, _ = policy.keep(given_tokens, budget * steps, policy.start())
+def test_rows_increase_are_in_range_as_many_as_asked_and_some_of_every_step(
+    policy, seed, steps, budget, dtype
+):
+    shown = tokens(stream(seed, steps).to(dtype))
+    features, attention = shown.features.clone(), shown.attention.clone()
+    rows, _, merge = policy.keep(shown, budget * steps, policy.start())
+    pruned = shown.select(rows, merge)
     assert rows.dtype == torch.int64
-    assert bool((rows[1:] > rows[:-1]).all())
-    assert int(rows[0]) >= 0 and int(rows[-1]) < len(given_tokens)
-    assert set((rows // 20).tolist()) == set(range(steps))
-    assert torch.equal(given_tokens.features, before), "inputs must not change"
-    if budget >= 20:
-        assert len(rows) == len(given_tokens), "identity when the budget covers all"
-    elif not policy.adaptive:
+    assert len(pruned) > 0 and int(pruned.index[-1]) < len(shown)
+    assert set(pruned.step.tolist()) == set(range(steps))
+    if policy.spending is not Spending.OWN and budget >= M:
+        assert len(rows) == len(shown), "identity when the budget covers all"
+        assert torch.equal(pruned.features, features)
+    elif policy.spending is Spending.EXACT:
         assert len(rows) == budget * steps
+    assert torch.equal(shown.features, features), "inputs must not change"
+    assert torch.equal(shown.attention, attention)
+    upcast = tokens(stream(seed, steps).to(dtype).float())
+    again = policy.keep(upcast, budget * steps, policy.start())
+    assert torch.equal(rows, again.rows), "scores are float32 whatever the features are"
 
 
 @every
-def test_the_same_input_gives_the_same_rows(policy):
-    features = stream(1, 12)
-    first, second = (run(policy, features, 6, [3, 3, 3, 3]).index for _ in range(2))
-    assert torch.equal(first, second)
+def test_the_same_input_gives_the_same_tokens(policy):
+    first, second = (run(policy, stream(1, 12), 6, [3, 3, 3, 3]) for _ in range(2))
+    assert torch.equal(first.index, second.index)
+    assert torch.equal(first.features, second.features)
 
 
-@every
+@stepwise
 @pytest.mark.parametrize("lengths", [[1] * 24, [2] * 12, [4] * 6, [8] * 3, [5, 1, 7, 2, 9]])
 def test_how_a_stream_is_cut_into_segments_changes_nothing(policy, lengths):
     features = stream(2, 24)
@@ -71,22 +92,32 @@ def test_how_a_stream_is_cut_into_segments_changes_nothing(policy, lengths):
 def test_what_comes_later_changes_nothing_decided(policy):
     one, other = stream(3, 16), stream(3, 16)
     other[10:] = stream(99, 6)
-    decided = 10 - policy.delay
-    limit = decided * 20
-    kept = [run(policy, features, 6, [2] * 8).index for features in (one, other)]
-    assert torch.equal(*(rows[rows < limit] for rows in kept))
-    if not isinstance(policy, Dense) and policy in CONTENT_AWARE:
-        assert not torch.equal(*kept), "but it must change something"
+    looked = looks(16), torch.cat([looks(10), looks(6, seed=9)])
+    limit = (10 - policy.delay) * M
+    whole = [run(policy, f, 6, [2] * 8, a) for f, a in zip((one, other), looked, strict=True)]
+    early = [kept.index < limit for kept in whole]
+    assert torch.equal(*(kept.index[rows] for kept, rows in zip(whole, early, strict=True)))
+    assert torch.equal(*(kept.features[rows] for kept, rows in zip(whole, early, strict=True)))
+    if CONTROLS[policy.method] is not BLIND:
+        assert not torch.equal(whole[0].index, whole[1].index), "but it must change something"
 
 
 @every
-def test_deepstack_rows_and_index_go_with_their_token(policy):
-    kept = run(policy, stream(4, 9), 6, [4, 5])
-    for level, offset in zip(kept.deepstack, (0.25, 0.5), strict=True):
-        # rows are numbered within each segment, so compare modulo the segment's start
-        numbers = level[:, 0] - offset
-        starts = torch.where(kept.step >= 4, 80, 0)
-        assert torch.equal(numbers, (kept.index - starts).float())
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6), steps=st.integers(1, 8), budget=st.integers(1, 12))
+def test_deepstack_rows_merge_exactly_as_features_do(policy, seed, steps, budget):
+    shown = tokens(stream(seed, steps))
+    rows, _, merge = policy.keep(shown, budget * steps, policy.start())
+    matrix = torch.zeros(len(rows), len(shown))
+    matrix[torch.arange(len(rows)), rows] = 1.0
+    if merge is not None:
+        matrix[merge.target] = 0.0
+        matrix.index_put_((merge.target, merge.source), merge.weight, accumulate=True)
+    pruned = shown.select(rows, merge)
+    assert torch.equal(pruned.index, rows)
+    assert torch.allclose(pruned.features, matrix @ shown.features, atol=1e-4)
+    for before, after in zip(shown.deepstack, pruned.deepstack, strict=True):
+        assert torch.allclose(after, matrix @ before, atol=1e-3)
 
 
 @every
@@ -95,71 +126,143 @@ def test_features_that_are_not_finite_are_refused(policy, value):
     features = stream(5, 2)
     features[1, 3, 2] = value
     with pytest.raises(ValueError, match="NaN or infinity"):
-        policy.keep(tokens(features, 4, 5), 8, policy.start())
+        policy.keep(tokens(features), 8, policy.start())
+
+
+@attentive
+def test_attention_that_is_missing_or_not_finite_is_refused(policy):
+    wrong = looks(2)
+    wrong[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        policy.keep(tokens(stream(5, 2), attention=wrong), 8, policy.start())
+    bare = tokens(stream(5, 2))
+    object.__setattr__(bare, "attention", None)
+    with pytest.raises(ValueError, match="needs the attention"):
+        policy.keep(bare, 8, policy.start())
+
+
+@only(lambda p: not p.needs_attention)
+def test_a_method_that_needs_no_attention_does_not_look_at_it(policy):
+    features = stream(5, 4)
+    kept = [run(policy, features, 6, [4], looks(4, seed=seed)).index for seed in (0, 1)]
+    assert torch.equal(*kept)
 
 
 @every
 def test_tokens_that_were_pruned_before_are_refused(policy):
-    pruned = tokens(stream(5, 1), 4, 5).select(torch.arange(7))
+    pruned = tokens(stream(5, 1)).select(torch.arange(7))
     with pytest.raises(ValueError, match="dense"):
         policy.keep(pruned, 5, policy.start())
 
 
 @every
-def test_a_budget_below_one_token_per_step_is_refused_unless_it_is_not_applied(policy):
-    given_tokens = tokens(stream(5, 3), 4, 5)
-    if isinstance(policy, Dense):
-        assert len(policy.keep(given_tokens, 1, policy.start()).rows) == 60
+def test_a_budget_below_one_token_per_step_is_refused_unless_the_method_spends_as_it_likes(policy):
+    shown = tokens(stream(5, 3))
+    if policy.spending is Spending.OWN:
+        assert len(policy.keep(shown, 1, policy.start()).rows) >= 3
     else:
         with pytest.raises(ValueError, match="empty"):
-            policy.keep(given_tokens, 2, policy.start())
+            policy.keep(shown, 2, policy.start())
 
 
 @every
-@pytest.mark.parametrize("shape", [(1, 1), (1, 20), (3, 1)])
-def test_one_token_one_step_and_equal_tokens_are_no_special_case(policy, shape):
+@pytest.mark.parametrize("shape", [(1, 1), (1, 20), (3, 1), (4, 6)])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_one_token_one_step_and_equal_tokens_are_no_special_case(policy, shape, value):
     steps, places = shape
-    features = torch.ones(steps, places, 8)
-    rows, _ = policy.keep(tokens(features, 1, places), max(steps, 4), policy.start())
-    assert len(set((rows // places).tolist())) == steps
+    shown = tokens(torch.full((steps, places, 8), value), 1, places)
+    state = policy.start()
+    for _ in range(2):
+        rows, state, merge = policy.keep(shown, max(steps, 4), state)
+        pruned = shown.select(rows, merge)
+        assert len(set(pruned.step.tolist())) == steps
+        assert torch.allclose(pruned.features, torch.tensor(value)), "a mean of equals is the same"
 
 
-@every
-@settings(max_examples=10, deadline=None)
+@only(lambda p: p.spending is not Spending.OWN)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6), budget=st.integers(3, 15))
-def test_in_the_long_run_the_budget_is_met(policy, seed, budget):
-    if isinstance(policy, Dense):
-        return
-    kept = run(policy, stream(seed, 1000), budget, [10] * 100)
-    assert abs(len(kept) / (1000 * budget) - 1) < 0.01
+def test_in_the_long_run_the_kept_ratio_is_within_one_percent_of_the_asked_one(
+    policy, seed, budget
+):
+    pruner, features = OnlinePruner(policy, budget), stream(seed, 1000)
+    kept = [p for start in range(0, 1000, 10) for p in pruner.push(tokens(features[start:start + 10]))]  # fmt: skip # noqa: E501
+    kept += pruner.flush()
+    assert sum(len(piece) for piece in kept) == pruner.kept
+    assert pruner.ratio * M == pytest.approx(budget, rel=0.01)
 
 
-@pytest.mark.parametrize("policy", CONTENT_AWARE, ids=name)
+def planted(policy: PruningPolicy, plant, place: int) -> bool:
+    """Whether the token planted at step 4 of a bland stream is kept."""
+    features, attention = bland(6), torch.full((6, M), 1 / M)
+    plant(features, attention, 4, place)
+    return 4 * M + place in run(policy, features, 3, [2, 2, 2], attention).index.tolist()
+
+
+@sighted
 @pytest.mark.parametrize("place", [0, 7, 19])
 def test_a_planted_token_survives(policy, place):
-    features = torch.ones(6, 20, 16) + 0.001 * stream(6, 6)
-    features[4, place] = -5 * torch.ones(16)
-    kept = run(policy, features, 3, [2, 2, 2])
-    assert 4 * 20 + place in kept.index.tolist()
+    assert planted(policy, CONTROLS[policy.method], place)
 
 
-def test_a_policy_that_ignores_content_loses_the_planted_token():
+@blind
+def test_a_method_that_ignores_content_loses_plants(policy):
     """The control of the test above: it can fail."""
-    survived = 0
-    for place in range(20):
-        features = torch.ones(6, 20, 16)
-        features[4, place] = -5 * torch.ones(16)
-        policy = next(p for p in POLICIES if type(p).__name__ == "Uniform")
-        survived += 4 * 20 + place in run(policy, features, 3, [6]).index.tolist()
-    assert survived == 3
+    for plant in {plant for plant in CONTROLS.values() if plant is not BLIND}:
+        assert sum(planted(policy, plant, place) for place in range(M)) < M
 
 
 @every
 def test_a_change_of_grid_starts_afresh_and_loses_nothing(policy):
     pruner = OnlinePruner(policy, 5)
-    out = pruner.push(tokens(stream(7, 2), 4, 5))
-    out += pruner.push(tokens(stream(8, 2), 5, 4))
+    out = pruner.push(tokens(stream(7, 2), H, W))
+    out += pruner.push(tokens(stream(8, 2), W, H))
     out += pruner.flush()
     assert sum(piece.grid.t for piece in out) == 4
-    assert pruner.encoded == 80
+    assert pruner.encoded == 4 * M
     assert pruner.kept == sum(len(piece) for piece in out)
+
+
+def held(state) -> int:
+    """Bytes that a state keeps alive."""
+    return sum(
+        value.untyped_storage().nbytes() if isinstance(value, torch.Tensor) else 8
+        for value in save(state).values()
+    )
+
+
+@every
+def test_the_state_never_grows(policy):
+    state, sizes = policy.start(), []
+    for length, start in [(2, 0), (2, 2), (8, 4), (1, 12), (24, 13), (3, 37)]:
+        shown = tokens(stream(8, 40)[start : start + length])
+        state = policy.keep(shown, 6 * length, state).state
+        sizes.append(held(state))
+    assert sizes[1:] == [sizes[1]] * 5, "and no view keeps a segment alive"
+
+
+@every
+def test_a_saved_state_goes_on_as_if_nothing_had_happened(policy):
+    features, whole, resumed = stream(9, 24), [], []
+    state = other = policy.start()
+    for start in range(0, 24, 3):
+        shown = tokens(features[start : start + 3])
+        rows, state, merge = policy.keep(shown, 15, state)
+        whole.append(shown.select(rows, merge))
+        saved = {
+            name: value.clone() if isinstance(value, torch.Tensor) else value
+            for name, value in save(other).items()
+        }
+        rows, other, merge = policy.keep(shown, 15, restore(policy.start(), saved))
+        resumed.append(shown.select(rows, merge))
+    assert torch.equal(joined(whole).index, joined(resumed).index)
+    assert torch.equal(joined(whole).features, joined(resumed).features)
+
+
+@every
+def test_a_state_is_not_changed_by_deciding(policy):
+    state = policy.keep(tokens(stream(9, 4)), 20, policy.start()).state
+    before = {name: torch.as_tensor(v).clone() for name, v in save(state).items()}
+    first, second = (policy.keep(tokens(stream(10, 4)), 20, state).rows for _ in range(2))
+    assert torch.equal(first, second)
+    assert all(torch.equal(before[name], torch.as_tensor(v)) for name, v in save(state).items())

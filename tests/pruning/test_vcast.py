@@ -30,29 +30,27 @@ def test_dual_anchor_of_a_worked_example():
 )
 def test_curvature_of_known_turns(path, expected):
     trail = [torch.tensor(point, dtype=torch.float32) for point in path]
-    assert curvature(trail, 1, lookahead=1) == pytest.approx(expected, abs=1e-5)
-    assert curvature(trail, 2, lookahead=0) == pytest.approx(expected, abs=1e-5)
+    assert curvature(trail, 1) == pytest.approx(expected, abs=1e-5)
 
 
 def test_curvature_is_one_where_the_path_is_too_short_to_turn():
     trail = [torch.tensor([0.0]), torch.tensor([1.0])]
-    assert [curvature(trail, place, 1) for place in (0, 1)] == [1.0, 1.0]
-    assert [curvature(trail, place, 0) for place in (0, 1)] == [1.0, 1.0]
+    assert [curvature(trail, place) for place in (0, 1)] == [1.0, 1.0]
 
 
 def test_noise_around_a_fixed_mean_curves_by_one_and_a_half():
     """E[cos] of successive differences of independent noise is -1/2: the known weakness."""
     generator = torch.Generator().manual_seed(0)
     trail = list(torch.randn(400, 64, generator=generator))
-    values = [curvature(trail, place, 1) for place in range(1, 399)]
+    values = [curvature(trail, place) for place in range(1, 399)]
     assert sum(values) / len(values) == pytest.approx(1.5, abs=0.03)
 
 
 def test_a_smooth_pan_hardly_curves_and_a_cut_does():
     turn = [torch.tensor([math.cos(a), math.sin(a)]) for a in torch.linspace(0, 1, 20).tolist()]
-    assert max(curvature(turn, place, 1) for place in range(1, 19)) < 0.01
+    assert max(curvature(turn, place) for place in range(1, 19)) < 0.01
     cut = [*turn[:10], torch.tensor([-1.0, 0.3]), *[torch.tensor([-1.0, 0.31])] * 2]
-    assert max(curvature(cut, place, 1) for place in (9, 10)) > 0.3
+    assert max(curvature(cut, place) for place in (9, 10)) > 0.3
 
 
 def test_a_purse_spends_by_energy_and_pays_its_debts():

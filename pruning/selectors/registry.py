@@ -1,0 +1,17 @@
+"""Every question-time selector, one line each."""
+
+from __future__ import annotations
+
+from pruning.selectors.closest import Closest
+from pruning.selectors.even import Even
+from pruning.selectors.selector import Selector
+
+SELECTORS: tuple[type[Selector], ...] = (
+    Even,
+    Closest,
+)
+
+
+def selectors(width: int) -> tuple[Selector, ...]:
+    """Every selector in every setting worth comparing, for tokens of this width."""
+    return tuple(one for selector in SELECTORS for one in selector.variants(width))

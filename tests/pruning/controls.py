@@ -1,0 +1,35 @@
+"""A positive control of every method: what must survive because the method exists for it.
+
+A control plants one token at a step and place of a bland stream. A method that does not look at
+content says so with `BLIND`, and the laws then check that it does lose the plant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+# Changes features [t, m, d] and attention [t, m] at (step, place), in place.
+Plant = Callable[[Tensor, Tensor, int, int], None]
+
+
+def odd_one(features: Tensor, attention: Tensor, step: int, place: int) -> None:
+    """A token unlike all others, of its step and of the steps before."""
+    features[step, place] = -5.0
+
+
+def looked_at(features: Tensor, attention: Tensor, step: int, place: int) -> None:
+    """A token that most of its step attends to; its features are like all others'."""
+    attention[step] *= 0.2
+    attention[step, place] += 0.8
+
+
+BLIND = None
+
+CONTROLS: dict[str, Plant | None] = {
+    "none": BLIND,
+    "uniform": BLIND,
+    "random": BLIND,
+    "vcast": odd_one,
+}

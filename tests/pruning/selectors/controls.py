@@ -1,0 +1,31 @@
+"""A positive control of every selector: a token that answers the question must be read.
+
+A selector that does not listen says so with `DEAF`, and the laws check that it does lose the plant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+# Changes features [n, d] and attention [n] at one row for question features [q, d], in place.
+Plant = Callable[[Tensor, Tensor, Tensor, int], None]
+
+
+def asked_for(features: Tensor, attention: Tensor, question: Tensor, row: int) -> None:
+    """A token that looks like a word of the question."""
+    features[row] = question[0]
+
+
+def looked_at(features: Tensor, attention: Tensor, question: Tensor, row: int) -> None:
+    """A token that the question's last word looks at."""
+    attention[row] += 1.0
+
+
+DEAF = None
+
+CONTROLS: dict[str, Plant | None] = {
+    "even": DEAF,
+    "closest": asked_for,
+}
