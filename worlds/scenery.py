@@ -57,7 +57,7 @@ class Scenery:
         return np.asarray(colour * wave, np.float32)
 
     def detail(self, size: tuple[int, int]) -> NDArray[np.float32] | None:
-        """The lasting part, which multiplies the smooth one: float32 [h, w, 3]; None is all ones."""
+        """The lasting part, which multiplies the other: float32 [h, w, 3]; None is all ones."""
         if self._detail is None:
             return None
         if size not in self._details:  # one size at a time: a camera does not change it
