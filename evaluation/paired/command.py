@@ -84,7 +84,16 @@ def _write(path: Path, result: Mapping[str, Any]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("lookout eval paired", description=DESCRIPTION)
+    names = (
+        f"{kind}: {field} is {column!r}"
+        for kind, layout in LAYOUTS.items()
+        for field, column in layout.columns.items()
+    )
+    parser = argparse.ArgumentParser(
+        "lookout eval paired",
+        description=DESCRIPTION,
+        epilog=f"Columns have the names of their fields, unless mapped, but {'; '.join(names)}.",
+    )
     parser.add_argument("file", type=Path, help="answers: JSON lines or a JSON array")
     parser.add_argument("--kind", choices=list(LAYOUTS), default="dybench", help="what pairs what")
     parser.add_argument(
