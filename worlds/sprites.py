@@ -71,11 +71,17 @@ def _box(look: Look) -> Picture:
         for side in (-1, 1):
             flap = np.array([(0.9, -0.1), (1.12, -0.75), (0.5, -0.55), (0.35, 0.0)])
             canvas.fill(flap * (side, 1), (226, 178, 116))
-        canvas.fill(np.array([(-0.9, -0.15), (0.9, -0.15), (0.9, 1.0), (-0.9, 1.0)]), (176, 122, 66))
-        canvas.fill(np.array([(-0.78, -0.08), (0.78, -0.08), (0.6, 0.42), (-0.6, 0.42)]), (40, 26, 14))
+        canvas.fill(
+            np.array([(-0.9, -0.15), (0.9, -0.15), (0.9, 1.0), (-0.9, 1.0)]), (176, 122, 66)
+        )
+        canvas.fill(
+            np.array([(-0.78, -0.08), (0.78, -0.08), (0.6, 0.42), (-0.6, 0.42)]), (40, 26, 14)
+        )
     else:
         canvas.fill(_rectangle(0.9, 0.9), (176, 122, 66))
-        canvas.fill(np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, -0.55), (-1.0, -0.55)]), (214, 164, 102))
+        canvas.fill(
+            np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, -0.55), (-1.0, -0.55)]), (214, 164, 102)
+        )
         canvas.fill(_rectangle(0.16, 0.9), (236, 216, 170))
     return canvas.done()
 
@@ -85,8 +91,8 @@ def _lamp(look: Look) -> Picture:
     on = look.state == "on"
     if on:
         angles = np.arange(24) * np.pi / 12
-        reach = np.where(np.arange(24) % 2 == 0, 1.1, 0.8)
-        rays = np.stack([np.sin(angles), -np.cos(angles)], 1) * reach[:, None] * 0.95
+        reach = np.where(np.arange(24) % 2 == 0, 1.1, 0.8)  # the longest stay within the sprite
+        rays = np.stack([np.sin(angles), -np.cos(angles)], 1) * reach[:, None] * 0.88
         canvas.fill(rays + (0, -0.15), (255, 240, 150))
     canvas.disc(0.62, (0.0, -0.2), (255, 252, 225) if on else (88, 92, 100))
     canvas.disc(0.45, (0.0, -0.25), (255, 255, 250) if on else (60, 64, 72))
