@@ -10,11 +10,9 @@ from typing import Any, Final
 import torch
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
-from training.architecture import MERGE, PATCH, PICTURE, TEMPORAL
+from training.architecture import MERGE, TEMPORAL, picture_of
 
-_PIXELS: Final = PICTURE * PICTURE
 _PICTURES: Final[dict[str, Any]] = {
-    "patch_size": PATCH,
     "merge_size": MERGE,
     "temporal_patch_size": TEMPORAL,
     "do_resize": True,
@@ -25,8 +23,6 @@ _PICTURES: Final[dict[str, Any]] = {
     "image_std": [0.5, 0.5, 0.5],
     "do_convert_rgb": True,
     "resample": 3,
-    "size": {"shortest_edge": _PIXELS, "longest_edge": _PIXELS},
-    "lookout": {"min_pixels": _PIXELS, "max_pixels": _PIXELS},  # of one picture
 }
 
 
@@ -50,6 +46,12 @@ def save_checkpoint(
     )
     half.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    pixels = picture_of(model) ** 2
+    sizes: dict[str, Any] = {
+        "patch_size": model.config.vision_config.patch_size,
+        "size": {"shortest_edge": pixels, "longest_edge": pixels},
+        "lookout": {"min_pixels": pixels, "max_pixels": pixels},  # of one picture
+    }
     kinds: dict[str, dict[str, Any]] = {
         "preprocessor_config.json": {"image_processor_type": "Qwen2VLImageProcessor"},
         "video_preprocessor_config.json": {
@@ -59,5 +61,5 @@ def save_checkpoint(
         },
     }
     for name, kind in kinds.items():
-        settings = {**kind, "processor_class": "Qwen3VLProcessor", **_PICTURES}
+        settings = {**kind, "processor_class": "Qwen3VLProcessor", **_PICTURES, **sizes}
         (folder / name).write_text(json.dumps(settings, indent=2) + "\n")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.architecture import PER_STEP, SIDE
+from training.labels import NOTHING, looks, named
 from training.layout import (
     SILENT,
     Asked,
@@ -25,15 +25,17 @@ from training.layout import (
     collate_questions,
     remember,
 )
-from training.scenes import FRAME_GAP, cover, draw, training_world
-from worlds.questions import Question, ask, clear, last_appeared
-from worlds.vocabulary import COLOURS, SHAPES
-from worlds.wording import plural
+from training.scenes import cover, draw, frame_gap, training_world
+from worlds.questions.catalog import MAKERS, ask
+from worlds.questions.moment import Moment, Question, clear
+from worlds.things import Thing
+from worlds.wording import NOW, STANDING
 from worlds.world import World
 
-_STEP: Final = 2 * FRAME_GAP
 _CLIPS_PER_WORLD: Final = 8  # a script costs more than a picture
 _LATEST: Final = 100.0  # seconds into a world; later is no different
+_TRIES: Final = 8  # per question
+_NAMES: Final = list(MAKERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,11 @@ class Recipe:
     questions: int  # groups of questions per clip
     clips: int  # per batch of the longest; shorter clips come in larger batches
     weights: Mapping[str, float]  # of the tasks
-    second_turn: float = 0.1  # chance that a question follows another in the conversation
+    moods: Mapping[str, float]  # of the worlds
+    size: int  # pixels per side of a frame
+    budget: int = 18  # visual tokens per step that most clips keep on average
+    second_turn: float = 0.12  # chance that a question follows another in the conversation
+    decoupled: float = 0.25  # chance that a clip's questions and answers count from 0
     shrink: bool = True  # keep about as many visual tokens per batch whatever the length
 
 
@@ -52,13 +58,13 @@ class Recipe:
 class Batch:
     """Clips laid out, with the pictures to encode and the labels of the throw-away heads."""
 
-    frames: Tensor  # uint8 [b * steps * 2, 96, 96, 3]
+    frames: Tensor  # uint8 [b * steps * 2, size, size, 3]
     memories: Memories
     questions: tuple[Questions, ...]
     counts: Tensor  # int64 [b * steps], visual tokens to keep
     chosen: Tensor  # bool [b], whether tokens are kept by score rather than by chance
     fresh: Tensor  # int64 [b * steps, 36]: 1 what came into view with this step, 0 was there
-    newest: Tensor  # int64 [b, steps, 2]: colour and shape of what appeared last, 0 nothing
+    newest: Tensor  # int64 [b, steps, 2]: colour and noun of what appeared last, 0 nothing
 
 
 class ClipMaker:
@@ -81,66 +87,162 @@ class ClipMaker:
         clips = self.recipe.clips
         if self.recipe.shrink:
             clips = max(1, round(clips * (most + 4) / (steps + 4)))
-        worlds = [training_world(rng) for _ in range(-(-clips // _CLIPS_PER_WORLD))]
+        moods = dict(self.recipe.moods)
+        worlds = [training_world(rng, moods) for _ in range(-(-clips // _CLIPS_PER_WORLD))]
         made = [self._clip(rng, worlds[n // _CLIPS_PER_WORLD], steps) for n in range(clips)]
         rows = [one.row for one in made]
         return Batch(
             frames=torch.from_numpy(np.concatenate([one.frames for one in made])),
-            memories=collate(self.tongue, rows, [one.window for one in made]),
+            memories=collate(self.tongue, rows, [one.watched.window for one in made]),
             questions=collate_questions(self.tongue, rows, [one.asked for one in made]),
             counts=torch.tensor([count for one in made for count in one.counts]),
             chosen=torch.from_numpy(rng.random(clips) < 0.85),
-            fresh=torch.from_numpy(np.concatenate([one.fresh for one in made])),
-            newest=torch.from_numpy(np.stack([one.newest for one in made])),
+            fresh=torch.from_numpy(np.concatenate([one.watched.fresh() for one in made])),
+            newest=torch.from_numpy(np.stack([one.watched.newest() for one in made])),
         )
 
     def _clip(self, rng: Generator, world: World, steps: int) -> _Clip:
-        window = steps if rng.random() < 0.6 else int(rng.integers(min(3, steps), steps + 1))
         while True:
-            start = float(rng.uniform(0.5, _LATEST))
-            gaps = rng.uniform(0.85, 1.15, 2 * steps) * FRAME_GAP
-            times = start + np.cumsum(gaps) - gaps[0]
-            asked = self._asked(rng, world, times, window)
+            watched = _watch(rng, world, steps)
+            asked = self._asked(rng, watched)
             if asked:
                 break
-        counts = _counts(rng, steps)
-        shown = _clock(rng) + times.reshape(-1, 2).mean(1) - (start if rng.random() < 0.5 else 0)
+        counts = _counts(rng, steps, self.recipe.budget)
         gap = 0 if rng.random() < 0.3 else int(30_000 * rng.random() ** 3)
-        large = rng.random() < 0.3
+        large = rng.random() < 0.2
         return _Clip(
-            np.stack([draw(world, float(t), large) for t in times]),
-            remember(self.tongue, [max(0.0, t) for t in shown], counts, gap),
+            np.stack([draw(world, float(t), self.recipe.size, large) for t in watched.times]),
+            remember(self.tongue, watched.clock.tolist(), counts, gap),
             counts,
-            window,
+            watched,
             asked,
-            _fresh(world, times),
-            _newest(world, times, window),
         )
 
-    def _asked(
-        self, rng: Generator, world: World, times: NDArray[np.float64], window: int
-    ) -> list[Asked]:
-        steps = len(times) // 2
-        good = [s for s in range(steps) if clear(world, times[2 * s + 1])]
+    def _asked(self, rng: Generator, watched: Watched) -> list[Asked]:
+        decoupled = bool(rng.random() < self.recipe.decoupled)
         asked: list[Asked] = []
-        for _ in range(3 * self.recipe.questions):
-            if not good or len(asked) == self.recipe.questions:
+        for _ in range(_TRIES * self.recipe.questions):
+            if len(asked) == self.recipe.questions:
                 break
-            step = good[-1] if rng.random() < 0.3 else good[int(rng.integers(len(good)))]
-            turns = [self._question(rng, world, times, step, window)]
-            if rng.random() < self.recipe.second_turn:
-                turns.append(self._question(rng, world, times, step, window))
-            sure = [question for question in turns if question is not None]
-            if sure:
-                asked.append(_asked_at(sure, world, step, times[2 * step + 1]))
-        return asked if len(asked) == self.recipe.questions else []
+            task = str(rng.choice(self._tasks, p=self._chances))
+            step = watched.step_for(task, rng)
+            if step is None:
+                continue
+            words = int(rng.integers(1 << 30))  # asked again with them, it is the same question
+            question = ask(watched.moment(step), task, np.random.default_rng(words))
+            if question is not None:
+                asked.append(self._turns(rng, watched, step, question, words, decoupled))
+        return asked
 
-    def _question(
-        self, rng: Generator, world: World, times: NDArray[np.float64], step: int, window: int
-    ) -> Question | None:
-        task = str(rng.choice(self._tasks, p=self._chances))
-        since = times[2 * max(0, step - window + 1)]
-        return ask(world, times[2 * step + 1], since, task, rng)
+    def _turns(
+        self,
+        rng: Generator,
+        watched: Watched,
+        step: int,
+        question: Question,
+        words: int,
+        decoupled: bool,
+    ) -> Asked:
+        """A question, at times after another: of now, or the same one put at an earlier step."""
+        turns, judged = [(question.text, question.answer)], 0
+        if question.task in NOW and rng.random() < self.recipe.second_turn:
+            then = int(rng.integers(0, step + 1))
+            first = np.random.default_rng(words) if then < step else rng
+            before = ask(watched.moment(then), question.task, first)
+            if before is not None:
+                turns = [(before.text, before.answer), *turns]
+                judged = int(then < step)
+        alone = len(turns) == 1
+        return Asked(
+            step + 1,
+            tuple(turns),
+            judged,
+            watched.cells(question, step) if alone else (),
+            named(question.text) if alone else (SILENT, SILENT),
+            decoupled,
+            _NAMES.index(question.task),
+        )
+
+
+@dataclass
+class Watched:
+    """A stretch of a world as a watcher remembers it."""
+
+    world: World
+    times: NDArray[np.float64]  # [steps * 2] seconds, of the frames
+    clock: NDArray[np.float64]  # [steps] seconds, shown with each step
+    window: int  # steps that memory holds
+    owners: list[tuple[list[Thing], NDArray[np.int64]]] = field(init=False)  # what covers each cell
+
+    def __post_init__(self) -> None:
+        ends = self.times[1::2]
+        things = [self.world.things(float(t)) for t in ends]
+        self.owners = [
+            (present, cover(present, float(t), SIDE))
+            for present, t in zip(things, ends, strict=True)
+        ]
+
+    @property
+    def steps(self) -> int:
+        """Temporal steps."""
+        return len(self.clock)
+
+    def moment(self, step: int) -> Moment:
+        """The end of a step, from 0."""
+        since = self.times[2 * max(0, step - self.window + 1)]
+        length = self.times[2 * step + 1] - self.times[2 * step - 1] if step else 0.5
+        return Moment(self.world, float(self.times[2 * step + 1]), float(since), length, self.shown)
+
+    def shown(self, t: float) -> float:
+        """What the clock showed at the first step that ended at or after `t`."""
+        step = int(np.searchsorted(self.times[1::2], t))
+        return float(self.clock[min(step, self.steps - 1)])
+
+    def step_for(self, task: str, rng: Generator) -> int | None:
+        """A step at which such a question is worth asking, from 0."""
+        if task in STANDING:
+            if self.steps < 2:
+                return None
+            events = self.world.events(float(self.times[1]), float(self.times[-1]))
+            if events and rng.random() < 0.55:
+                t = events[int(rng.integers(len(events)))].t
+                return min(int(np.searchsorted(self.times[1::2], t, side="right")), self.steps - 1)
+            return int(rng.integers(1, self.steps))
+        if task in NOW:
+            step = self.steps - 1 if rng.random() < 0.3 else int(rng.integers(self.steps))
+            return step if clear(self.world, float(self.times[2 * step + 1])) else None
+        return int(rng.integers(self.steps // 2, self.steps))
+
+    def cells(self, question: Question, step: int) -> tuple[int, ...]:
+        """Where what must be looked at is seen: now, or at any step that is remembered."""
+        about = {_key(thing) for thing in question.about}
+        first = step if question.task in NOW else max(0, step - self.window + 1)
+        found = []
+        for s in range(first, step + 1) if about else ():
+            things, owner = self.owners[s]
+            meant = [n for n, thing in enumerate(things) if _key(thing) in about]
+            found += (np.flatnonzero(np.isin(owner, meant)) + s * PER_STEP).tolist()
+        return tuple(found)
+
+    def fresh(self) -> NDArray[np.int64]:
+        """For each cell of each step whether what covers it came into view with this step."""
+        labels = np.full((self.steps, PER_STEP), SILENT, dtype=np.int64)
+        for step in range(1, self.steps):
+            before, now = self.times[2 * step - 1], self.times[2 * step + 1]
+            things, owner = self.owners[step]
+            for number, thing in enumerate(things):
+                if thing.seen(float(now)) and not thing.helper:
+                    labels[step, owner == number] = int(before < thing.appears <= now)
+        return labels
+
+    def newest(self) -> NDArray[np.int64]:
+        """For each step the colour and noun of what appeared last, as far as memory goes back."""
+        labels = np.full((self.steps, 2), SILENT, dtype=np.int64)
+        for step in range(1, self.steps):
+            came = self.moment(step).past("appeared")
+            if came is not None and (len(came) < 2 or came[-1].t - came[-2].t > 0.6):
+                labels[step] = looks(came[-1].thing.look(came[-1].t)) if came else NOTHING
+        return labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,80 +250,39 @@ class _Clip:
     frames: NDArray[np.uint8]
     row: Remembered
     counts: list[int]
-    window: int
+    watched: Watched
     asked: list[Asked]
-    fresh: NDArray[np.int64]
-    newest: NDArray[np.int64]
 
 
-def _asked_at(questions: list[Question], world: World, step: int, t: float) -> Asked:
-    """Questions about time `t`, with what the only one of them means, by its words."""
-    turns = tuple((question.text, question.answer) for question in questions)
-    if len(questions) > 1:
-        return Asked(step + 1, turns)
-    words = set(re.findall(r"[a-z]+", questions[0].text.lower()))
-    shapes = {shape for shape in SHAPES if words & {shape, plural(shape)}}
-    colours = words & set(COLOURS)
-    names = (_first(colours, list(COLOURS)), _first(shapes, list(SHAPES)))
-    if not any(names) and questions[0].task != "count":
-        return Asked(step + 1, turns, names=names)
-    things = world.things(t)
-    meant = [
-        number
-        for number, thing in enumerate(things)
-        if thing.seen(t) and {thing.shape} >= shapes and {thing.colour} >= colours
-    ]
-    shown = np.isin(cover(things, t, SIDE), meant)
-    return Asked(step + 1, turns, tuple(shown.tolist()), names)
+def _key(thing: Thing) -> tuple[float, float]:
+    return thing.born, thing.track.x[0]
 
 
-def _first(words: set[str], every: list[str]) -> int:
-    """The place of the only word, from 1; 0 if there is none."""
-    return every.index(next(iter(words))) + 1 if words else 0
+def _watch(rng: Generator, world: World, steps: int) -> Watched:
+    """A stretch at a random time, watched at a random rate."""
+    window = steps if rng.random() < 0.6 else int(rng.integers(min(3, steps), steps + 1))
+    start = float(rng.uniform(0.5, _LATEST))
+    gaps = rng.uniform(0.85, 1.15, 2 * steps) * frame_gap(rng)
+    times = start + np.cumsum(gaps) - gaps[0]
+    begin = _clock(rng) - (start if rng.random() < 0.5 else 0)
+    clock = np.maximum(0.0, begin + times.reshape(-1, 2).mean(1))
+    return Watched(world, times, np.round(clock, 1), window)
 
 
-def _counts(rng: Generator, steps: int) -> list[int]:
+def _counts(rng: Generator, steps: int, usual: int) -> list[int]:
     """Visual tokens kept per step, about as the policies spend a budget."""
     kind = rng.random()
     if kind < 0.15:
         return [PER_STEP] * steps
-    budget = 18 if kind < 0.65 else int(rng.integers(12, PER_STEP + 1))
+    budget = usual if kind < 0.65 else int(rng.integers(2 * usual // 3, PER_STEP + 1))
     spread = 0.45 if rng.random() < 0.6 else 0.0
     counts = budget * np.exp(spread * rng.standard_normal(steps))
-    return [int(c) for c in np.clip(np.round(counts), 6, PER_STEP)]
+    return [int(c) for c in np.clip(np.round(counts), usual // 3, PER_STEP)]
 
 
 def _clock(rng: Generator) -> float:
     """What the camera's clock says when the clip starts: mostly minutes, at times days."""
     kind = rng.random()
-    if kind < 0.4:
+    if kind < 0.5:
         return 0.0
-    return float(rng.uniform(0, 3600) if kind < 0.7 else 10 ** rng.uniform(2, 6))
-
-
-def _fresh(world: World, times: NDArray[np.float64]) -> NDArray[np.int64]:
-    """For each token of each step whether what covers it came into view with this step."""
-    labels = np.full((len(times) // 2, PER_STEP), SILENT, dtype=np.int64)
-    for step in range(1, len(labels)):
-        before, now = times[2 * step - 1], times[2 * step + 1]
-        things = world.things(now)
-        owner = cover(things, now, SIDE)
-        for number, thing in enumerate(things):
-            if thing.seen(now):
-                labels[step, owner == number] = int(before < thing.appears <= now)
-    return labels
-
-
-def _newest(world: World, times: NDArray[np.float64], window: int) -> NDArray[np.int64]:
-    """For each step the colour and shape of what appeared last, as far as memory goes back."""
-    labels = np.full((len(times) // 2, 2), SILENT, dtype=np.int64)
-    for step in range(1, len(labels)):
-        since, now = times[2 * max(0, step - window + 1)], times[2 * step + 1]
-        sure, thing = last_appeared(world, now, since)
-        if sure:
-            labels[step] = _looks(thing.colour, thing.shape) if thing else (0, 0)
-    return labels
-
-
-def _looks(colour: str, shape: str) -> tuple[int, int]:
-    return list(COLOURS).index(colour) + 1, list(SHAPES).index(shape) + 1
+    return float(rng.uniform(0, 600) if kind < 0.85 else 10 ** rng.uniform(2, 6))

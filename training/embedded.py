@@ -17,16 +17,17 @@ import torch
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from core.errors import ConfigError
-from training.architecture import embedded_config, new_model
+from training.architecture import SIZES, embedded_config, new_model, picture_of
 from training.checkpoint import save_checkpoint
 from training.clips import Recipe
 from training.eye import EyePhase
 from training.layout import Tongue
 from training.loop import Budget, Trainer
 from training.report import draw_curves
-from training.settings import DEFAULT, ClipSettings, PhaseSettings, Settings, load
+from training.settings import DEFAULTS, ClipSettings, PhaseSettings, Settings, load
 from training.streams import StreamPhase
 from training.vocabulary import SPECIAL, new_tokenizer
+from training.warm import take_up
 
 DESCRIPTION: Final = "the embedded default model, from scratch, on rendered scenes"
 
@@ -35,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     """Train as the command line says; 0 when done, 2 for a wrong call or configuration."""
     options = _parser().parse_args(argv)
     try:
-        settings = load(options.config)
+        settings = load(options.config or DEFAULTS[options.size])
     except ConfigError as error:
         print(f"lookout train embedded: {error}")
         return 2
@@ -43,17 +44,20 @@ def main(argv: Sequence[str]) -> int:
         settings = settings.lasting(options.minutes)
     if options.dry_run:
         settings = settings.tiny()
-    train(settings, options.out, resume=options.resume)
+    train(settings, options.out, resume=options.resume, start=options.start)
     return 0
 
 
-def train(settings: Settings, out: Path, resume: bool = False) -> dict[str, Any]:
+def train(
+    settings: Settings, out: Path, resume: bool = False, start: Path | None = None
+) -> dict[str, Any]:
     """Run all phases.
 
     Args:
         settings: how.
         out: gets the states and logs of the phases, `model/` after each, and `training.json`.
         resume: take up what is in `out`; else it is trained anew.
+        start: folder of an earlier model of the same size whose weights are the first ones.
 
     Returns:
         the facts of the run, as written to `training.json`.
@@ -64,11 +68,14 @@ def train(settings: Settings, out: Path, resume: bool = False) -> dict[str, Any]
     torch.manual_seed(settings.seed)
     tokenizer = new_tokenizer()
     special = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIAL}
-    model = new_model(embedded_config(special), settings.seed)
+    model = new_model(embedded_config(special, SIZES[settings.size]), settings.seed)
+    if start is not None:
+        take_up(model, tokenizer, start)
     facts: dict[str, Any] = {
         "seed": settings.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
         "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {torch.__version__}",
+        "started_from": str(start) if start else "random weights",
         "settings": settings.model_dump(),
         "phases": {},
     }
@@ -92,13 +99,22 @@ def _phases(
     tongue = Tongue(tokenizer)
 
     def stream(name: str, chosen: ClipSettings) -> tuple[StreamPhase, Budget]:
-        recipe = Recipe(chosen.steps, chosen.questions, chosen.clips, chosen.tasks)
+        recipe = Recipe(
+            chosen.steps,
+            chosen.questions,
+            chosen.clips,
+            chosen.tasks,
+            chosen.moods,
+            picture_of(model),
+            chosen.budget,
+        )
         return StreamPhase(name, model, tongue, recipe, chosen.eye), _budget(chosen)
 
     return [
-        (EyePhase(model, settings.eye.batch), _budget(settings.eye)),
+        (EyePhase(model, settings.eye.batch, settings.eye.moods), _budget(settings.eye)),
         stream("questions", settings.questions),
         stream("streams", settings.streams),
+        stream("recall", settings.recall),
     ]
 
 
@@ -108,7 +124,9 @@ def _budget(phase: PhaseSettings) -> Budget:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("lookout train embedded", description=DESCRIPTION)
-    parser.add_argument("--config", type=Path, default=DEFAULT, help="YAML file")
+    parser.add_argument("--size", choices=list(SIZES), default="s", help="of the model")
+    parser.add_argument("--config", type=Path, help="YAML file instead of the size's own")
+    parser.add_argument("--from", type=Path, dest="start", help="folder of a model to start from")
     parser.add_argument("--out", type=Path, default=Path("runs/embedded"), help="folder")
     parser.add_argument("--resume", action="store_true", help="take up what is in the folder")
     parser.add_argument("--minutes", type=float, help="of all phases together")

@@ -21,46 +21,69 @@ from torch import Tensor, nn
 from transformers import Qwen3VLForConditionalGeneration
 
 from models.preprocess import patchify
-from training.architecture import MERGE, PATCH, PER_STEP, PICTURE, SIDE, TEMPORAL
-from training.scenes import FRAME_GAP, cover, draw, training_world
-from worlds.script import ACT_SECONDS, Thing
-from worlds.vocabulary import COLOURS, DIRECTIONS, SHAPES
+from training.architecture import MERGE, PER_STEP, SIDE, TEMPORAL, picture_of
+from training.scenes import cover, draw, frame_gap, training_world
+from worlds.script import ACT_SECONDS
+from worlds.things import Look, Thing
+from worlds.vocabulary import COLOURS, HEADINGS, HELPERS, OBJECTS, SHAPES, SIGN, STATEFUL
 from worlds.world import World
 
 _IGNORE: Final = -100
 _EMPTY_WEIGHT: Final = 0.15
+_NOUNS: Final = [*SHAPES, *OBJECTS, *STATEFUL, *HELPERS]
+_DIGITS: Final = [*"0123456789"]
 _CLASSES: Final[dict[str, list[object]]] = {
     "colour": [*COLOURS],
-    "shape": [*SHAPES],
-    "motion": ["still", *DIRECTIONS],
+    "motion": ["still", *HEADINGS, "other"],
     "row": [*range(SIDE)],
     "column": [*range(SIDE)],
+    "tens": [*_DIGITS, "none"],
+    "ones": [*_DIGITS],
+    "state": ["open", "closed", "on", "off"],
+    "noun": [*_NOUNS],
 }
+_WHERE: Final = ("row", "column")  # of the token; the rest is about what covers it
 # Size of the axes of what the heads read, when the eye hands over.
-_READ: Final = {"colour": 0.4, "shape": 0.8, "motion": 0.4, "row": 1.2, "column": 1.2}
-_TAP: Final = 0.25  # of all that, on a DeepStack tap: it reads shapes worse and would blur them
+_READ: Final = {
+    "colour": 0.4,
+    "motion": 0.4,
+    "row": 1.2,
+    "column": 1.2,
+    "tens": 0.5,
+    "ones": 0.5,
+    "state": 0.5,
+    "noun": 0.8,
+}
+_TAP: Final = 0.25  # of all that, on a DeepStack tap: it reads nouns worse and would blur them
 _OLD: Final = 1.0  # norm of the old features beside it
-_MOMENTS: Final = 8  # drawn from each world
+_MOMENTS: Final = 16  # drawn from each world
 
 
 @dataclass(frozen=True, slots=True)
 class Glances:
     """Temporal steps with what covers each of their visual tokens."""
 
-    frames: Tensor  # uint8 [steps * 2, 96, 96, 3]
-    labels: Tensor  # int64 [5, steps * 36], by `_CLASSES`; 0 nothing, -100 not judged
+    frames: Tensor  # uint8 [steps * 2, size, size, 3]
+    labels: Tensor  # int64 [classes, steps * 36], by `_CLASSES`; 0 nothing, -100 not judged
 
 
-def glances(rng: Generator, steps: int) -> Glances:
-    """A batch of unrelated temporal steps."""
+def glances(rng: Generator, steps: int, moods: dict[str, float], size: int) -> Glances:
+    """A batch of unrelated temporal steps.
+
+    Args:
+        rng: draws.
+        steps: in the batch.
+        moods: of the worlds looked at, and how often each.
+        size: pixels per side of a frame.
+    """
     frames: list[NDArray[np.uint8]] = []
     labels: list[NDArray[np.int64]] = []
     while len(labels) < steps:
-        world = training_world(rng)
+        world = training_world(rng, moods)
         large = rng.random() < 0.3
-        for t in rng.uniform(1, ACT_SECONDS, _MOMENTS):
-            gap = FRAME_GAP * rng.uniform(0.85, 1.15)
-            frames += [draw(world, t, large), draw(world, t + gap, large)]
+        for t in rng.uniform(1, ACT_SECONDS - 1, _MOMENTS):
+            gap = frame_gap(rng) * rng.uniform(0.85, 1.15)
+            frames += [draw(world, t, size, large), draw(world, t + gap, size, large)]
             labels.append(_labels(world, t, t + gap))
     return Glances(
         torch.from_numpy(np.stack(frames[: 2 * steps])),
@@ -71,22 +94,47 @@ def glances(rng: Generator, steps: int) -> Glances:
 def _labels(world: World, first: float, second: float) -> NDArray[np.int64]:
     things = world.things(second)
     owner = cover(things, (first + second) / 2, SIDE)
-    labels = np.zeros((len(_CLASSES), PER_STEP), dtype=np.int64)
+    labels = {name: np.zeros(PER_STEP, dtype=np.int64) for name in _CLASSES}
     for number, thing in enumerate(things):
-        known = thing.exists(first)
-        labels[:3, owner == number] = _classes(thing, known)
-    for thing in world.things(first):
-        if not thing.exists(second):
-            labels[:3, cover([thing], first, SIDE) != -1] = _IGNORE
-    labels[:3, owner == -2] = _IGNORE
-    labels[3:] = np.arange(PER_STEP) // SIDE + 1, np.arange(PER_STEP) % SIDE + 1
-    return labels
+        for name, value in _classes(thing, first, second).items():
+            labels[name][owner == number] = value
+    gone = [thing for thing in world.things(first) if not thing.exists(second)]
+    doubtful = (owner == -2) | (cover(gone, first, SIDE) != -1)
+    for name in set(_CLASSES) - set(_WHERE):
+        labels[name][doubtful] = _IGNORE
+    places = np.arange(PER_STEP)
+    labels["row"], labels["column"] = places // SIDE + 1, places % SIDE + 1
+    return np.stack([labels[name] for name in _CLASSES])
 
 
-def _classes(thing: Thing, moved: bool) -> NDArray[np.int64]:
-    motion = _CLASSES["motion"].index(thing.heading) + 1 if moved else _IGNORE
-    colour, shape = list(COLOURS).index(thing.colour) + 1, list(SHAPES).index(thing.shape) + 1
-    return np.array([[colour], [shape], [motion]])
+def _classes(thing: Thing, first: float, second: float) -> dict[str, int]:
+    """The class of a thing under each head, from 1; 0 is none, -100 in doubt."""
+    look = thing.look(second)
+    if not thing.exists(first) or thing.look(first) != look:
+        motion: int = _IGNORE
+    else:
+        word = thing.motion(first)
+        known = _CLASSES["motion"]
+        motion = known.index(word if word in known else "other") + 1
+    return {"motion": motion, **_looks(look)}
+
+
+def _looks(look: Look) -> dict[str, int]:
+    number = look.state.rjust(2) if look.noun == SIGN else ""
+    return {
+        "colour": _place("colour", look.colour),
+        "noun": _place("noun", look.noun),
+        "state": _place("state", look.state),
+        "tens": _place("tens", number[0] if number.strip() != number[1:] else "none")
+        if number
+        else 0,
+        "ones": _place("ones", number[1]) if number else 0,
+    }
+
+
+def _place(name: str, word: str) -> int:
+    known = _CLASSES[name]
+    return known.index(word) + 1 if word in known else 0
 
 
 def see(model: Qwen3VLForConditionalGeneration, frames: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -99,8 +147,10 @@ def see(model: Qwen3VLForConditionalGeneration, frames: Tensor) -> tuple[Tensor,
     Returns:
         visual tokens [steps, 36, d], and as many rows of every DeepStack tap.
     """
-    size = (PICTURE, PICTURE)
-    pixels, grid = patchify(frames.numpy(), size, patch=PATCH, merge=MERGE, temporal=TEMPORAL)
+    size, patch = frames.shape[1], model.config.vision_config.patch_size
+    pixels, grid = patchify(
+        frames.numpy(), (size, size), patch=patch, merge=MERGE, temporal=TEMPORAL
+    )
     seen = model.model.visual(pixels, grid_thw=grid)
     taps = [tap.unflatten(0, (-1, PER_STEP)) for tap in seen.deepstack_features]
     return seen.pooler_output.unflatten(0, (-1, PER_STEP)), taps
@@ -112,14 +162,17 @@ class EyePhase(nn.Module):
     Args:
         model: whose vision tower learns.
         batch: temporal steps per batch.
+        moods: of the worlds it looks at, and how often each.
     """
 
     name = "eye"
 
-    def __init__(self, model: Qwen3VLForConditionalGeneration, batch: int) -> None:
+    def __init__(
+        self, model: Qwen3VLForConditionalGeneration, batch: int, moods: dict[str, float]
+    ) -> None:
         super().__init__()
-        self.model = model
-        self.batch = batch
+        self.model, self.batch, self.moods = model, batch, moods
+        self._size = picture_of(model)
         width = model.config.text_config.hidden_size
         classes = sum(1 + len(names) for names in _CLASSES.values())
         self.heads = nn.ModuleList([nn.Linear(width, classes) for _ in range(2)])
@@ -138,8 +191,8 @@ class EyePhase(nn.Module):
         width: int = self.model.config.text_config.hidden_size
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            axes = torch.linalg.qr(torch.randn(width, len(self._sizes()))).Q
-        batch = glances(np.random.default_rng([seed, 4]), 64)
+            axes = _axes(width)
+        batch = glances(np.random.default_rng([seed, 4]), 192, self.moods, self._size)
         features, taps = see(self.model, batch.frames)
         visual = self.model.model.visual
         mergers = (visual.merger, *visual.deepstack_merger_list)
@@ -170,7 +223,7 @@ class EyePhase(nn.Module):
         """Batches without end, from `seed`."""
         rng = np.random.default_rng([seed, 1])
         while True:
-            yield glances(rng, self.batch)
+            yield glances(rng, self.batch, self.moods, self._size)
 
     def loss(self, batch: Glances) -> tuple[Tensor, dict[str, float]]:
         """The loss of one batch, and accuracies on occupied tokens."""
@@ -191,7 +244,19 @@ class EyePhase(nn.Module):
         return total, measures
 
 
+def _axes(width: int) -> Tensor:
+    """A direction for every class, [width, classes]; those of nouns share what the others leave."""
+    nouns = 1 + len(_NOUNS)
+    others = sum(1 + len(names) for names in _CLASSES.values()) - nouns
+    apart = torch.linalg.qr(torch.randn(width, others)).Q
+    shared = torch.randn(width, nouns)
+    shared = F.normalize(shared - apart @ (apart.T @ shared), dim=0)
+    return torch.cat([apart, shared], dim=1)
+
+
 def _balanced(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy in which all tokens that show nothing weigh half as much as those that do."""
     weight = torch.ones(logits.shape[1])
-    weight[0] = _EMPTY_WEIGHT
+    busy, empty = int((target > 0).sum()), int((target == 0).sum())
+    weight[0] = min(_EMPTY_WEIGHT, 0.5 * max(busy, 1) / max(empty, 1))
     return F.cross_entropy(logits, target, weight, ignore_index=_IGNORE)

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from training.architecture import PER_STEP, SIDE
-from training.vocabulary import SINK
+from training.vocabulary import SILENT_TOKEN, SINK
 
 SILENT: Final = -100  # no target here
 _PADDING: Final = -1  # step of padding
@@ -33,9 +33,15 @@ class Tongue:
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self.tokenizer = tokenizer
         self.sink = self(SINK)
-        self.vision_start, self.vision_end, self.visual, self.end = (
+        self.vision_start, self.vision_end, self.visual, self.end, self.silent = (
             tokenizer.convert_tokens_to_ids(name)
-            for name in ("<|vision_start|>", "<|vision_end|>", "<|video_pad|>", "<|im_end|>")
+            for name in (
+                "<|vision_start|>",
+                "<|vision_end|>",
+                "<|video_pad|>",
+                "<|im_end|>",
+                SILENT_TOKEN,
+            )
         )
         self.ask_end = self("<|im_end|>\n<|im_start|>assistant\n")
         self.again = self("\n<|im_start|>user\n")
@@ -54,8 +60,8 @@ class Tongue:
         return self._words(text) + self.ask_end
 
     def answer(self, text: str) -> list[int]:
-        """An answer with its end."""
-        return [*self._words(text), self.end]
+        """An answer with its end; of no words, the mark of silence, which is never fed back."""
+        return [*(self._words(text) if text else [self.silent]), self.end]
 
 
 @dataclass(slots=True)
@@ -105,8 +111,11 @@ class Asked:
 
     step: int  # from 1
     turns: tuple[tuple[str, str], ...]  # question and answer
-    about: tuple[bool, ...] = (False,) * PER_STEP  # visual tokens of the step that show it
-    names: tuple[int, int] = (SILENT, SILENT)  # colour and shape it names, from 1; 0 none
+    judged: int = 0  # turns before this one are history: heard, and not learnt to be said
+    about: tuple[int, ...] = ()  # cells that show what is meant, of all steps: step * 36 + cell
+    names: tuple[int, int] = (SILENT, SILENT)  # colour and noun it names, from 1; 0 none
+    decoupled: bool = False  # positions start at 0 instead of after the newest step
+    task: int = 0  # which, for the log
 
 
 def spoken(tongue: Tongue, asked: Asked) -> tuple[list[int], list[int]]:
@@ -117,7 +126,8 @@ def spoken(tongue: Tongue, asked: Asked) -> tuple[list[int], list[int]]:
         heard = [*(tongue.again if turn else []), *tongue.question(question)]
         said = tongue.answer(answer)
         ids += [*heard, *said]
-        target += [SILENT] * (len(heard) - 1) + said + [SILENT]
+        learnt = said if turn >= asked.judged else [SILENT] * len(said)
+        target += [SILENT] * (len(heard) - 1) + learnt + [SILENT]
     return ids, target
 
 
@@ -141,8 +151,9 @@ class Questions:
     target: Tensor  # int64 [n, m]
     clip: Tensor  # int64 [n], which clip each is about
     step: Tensor  # int64 [n], the newest step
-    about: Tensor  # bool [n, 36], its visual tokens that show what is meant
-    names: Tensor  # int64 [n, 2], the colour and shape that are named
+    about: Tensor  # bool [n, steps * 36], cells that show what is meant
+    names: Tensor  # int64 [n, 2], the colour and noun that are named
+    task: Tensor  # int64 [n]
 
 
 def collate(tongue: Tongue, clips: Sequence[Remembered], windows: Sequence[int]) -> Memories:
@@ -177,15 +188,21 @@ def _questions(
     rows: Sequence[tuple[list[int], list[int], int, Asked]],
 ) -> Questions:
     ids = _padded([row[0] for row in rows], tongue.tokenizer.pad_token_id)
-    start = torch.tensor([clips[clip].after[asked.step - 1] for _, _, clip, asked in rows])
+    start = torch.tensor(
+        [0 if one.decoupled else clips[clip].after[one.step - 1] for _, _, clip, one in rows]
+    )
+    about = torch.zeros(len(rows), len(clips[0].ends) * PER_STEP, dtype=torch.bool)
+    for number, row in enumerate(rows):
+        about[number, list(row[3].about)] = True
     return Questions(
         ids=ids,
         position=start[:, None] + torch.arange(ids.shape[1]),
         target=_padded([row[1] for row in rows], SILENT),
         clip=torch.tensor([row[2] for row in rows]),
         step=torch.tensor([row[3].step for row in rows]),
-        about=torch.tensor([row[3].about for row in rows]),
+        about=about,
         names=torch.tensor([row[3].names for row in rows]),
+        task=torch.tensor([row[3].task for row in rows]),
     )
 
 

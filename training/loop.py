@@ -155,6 +155,8 @@ class Trainer:
             group["lr"] = self.budget.rate * group["factor"] * scale
         with torch.autocast("cpu", torch.bfloat16):
             loss, measures = self.phase.loss(batch)
+        if not bool(torch.isfinite(loss)):
+            raise ArithmeticError(f"{self.phase.name}: the loss of step {self.step} is {loss}")
         loss.backward()  # type: ignore[no-untyped-call]
         parameters = [p for group in self._optimiser.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from core.errors import ConfigError
-from worlds.wording import TASKS
+from training.architecture import SIZES
+from training.scenes import TRAINING_MOODS
+from worlds.questions.catalog import MAKERS
 
-DEFAULT: Final = Path(__file__).parent.parent / "configs" / "train-embedded.yaml"
+_CONFIGS: Final = Path(__file__).parent.parent / "configs"
+DEFAULTS: Final = {size: _CONFIGS / f"train-embedded-{size}.yaml" for size in SIZES}
+PHASES: Final = ("eye", "questions", "streams", "recall")
+
+
+def _weights(given: dict[str, float], known: Collection[str], what: str) -> dict[str, float]:
+    if unknown := set(given) - set(known):
+        raise ValueError(f"unknown {what} {sorted(unknown)}; there are {', '.join(known)}")
+    if not given or min(given.values()) <= 0:
+        raise ValueError(f"weights of {what} must be positive")
+    return given
 
 
 class _Strict(BaseModel):
@@ -23,7 +36,13 @@ class PhaseSettings(_Strict):
 
     minutes: float = Field(gt=0)
     rate: float = Field(gt=0)  # peak learning rate
+    moods: dict[str, float]  # of the worlds that are looked at, and how often each
     most_steps: int | None = Field(default=None, ge=1)
+
+    @field_validator("moods")
+    @classmethod
+    def _moods(cls, moods: dict[str, float]) -> dict[str, float]:
+        return _weights(moods, TRAINING_MOODS, "moods")
 
 
 class EyeSettings(PhaseSettings):
@@ -39,6 +58,7 @@ class ClipSettings(PhaseSettings):
     clips: int = Field(ge=1)
     questions: int = Field(ge=1)  # per clip
     steps: tuple[int, int]  # temporal steps, least and most
+    budget: int = Field(ge=3, le=36)  # visual tokens per step that most clips keep
     tasks: dict[str, float]  # weights
 
     @field_validator("steps")
@@ -51,32 +71,29 @@ class ClipSettings(PhaseSettings):
     @field_validator("tasks")
     @classmethod
     def _known(cls, tasks: dict[str, float]) -> dict[str, float]:
-        if unknown := set(tasks) - set(TASKS):
-            raise ValueError(f"unknown tasks {sorted(unknown)}; there are {', '.join(TASKS)}")
-        if not tasks or min(tasks.values()) <= 0:
-            raise ValueError("weights of tasks must be positive")
-        return tasks
+        return _weights(tasks, MAKERS, "tasks")
 
 
 class Settings(_Strict):
     """The whole training."""
 
+    size: Literal["xs", "s", "m"]
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
     workers: int = Field(default=1, ge=0)
     eye: EyeSettings
     questions: ClipSettings
     streams: ClipSettings
+    recall: ClipSettings
 
     def lasting(self, minutes: float) -> Settings:
         """The same phases in the same proportions, `minutes` in all."""
-        phases = (self.eye, self.questions, self.streams)
-        share = minutes / sum(phase.minutes for phase in phases)
-        names = ("eye", "questions", "streams")
+        phases = {name: getattr(self, name) for name in PHASES}
+        share = minutes / sum(phase.minutes for phase in phases.values())
         return self.model_copy(
             update={
                 name: phase.model_copy(update={"minutes": phase.minutes * share})
-                for name, phase in zip(names, phases, strict=True)
+                for name, phase in phases.items()
             }
         )
 
@@ -91,11 +108,12 @@ class Settings(_Strict):
                 "eye": self.eye.model_copy(update=few | {"batch": 4}),
                 "questions": self.questions.model_copy(update=clips),
                 "streams": self.streams.model_copy(update=clips | {"steps": (2, 3)}),
+                "recall": self.recall.model_copy(update=clips | {"steps": (3, 4)}),
             }
         )
 
 
-def load(file: Path = DEFAULT) -> Settings:
+def load(file: Path) -> Settings:
     """Read settings.
 
     Raises:

@@ -23,6 +23,7 @@ from pruning.vcast import anchors
 from training.architecture import PER_STEP, SIDE
 from training.clips import Batch, ClipMaker, Recipe
 from training.eye import see
+from training.labels import NOUNS
 from training.layout import (
     SILENT,
     Memories,
@@ -32,8 +33,12 @@ from training.layout import (
     positions,
     question_mask,
 )
-from worlds.vocabulary import COLOURS, SHAPES
+from worlds.questions.catalog import MAKERS
+from worlds.vocabulary import COLOURS
 
+_SPLIT: Final = [len(COLOURS) + 1, len(NOUNS) + 1]
+_WORDS: Final = sum(_SPLIT)
+_TASKS: Final = list(MAKERS)
 _FRESH_LAYER: Final = 3  # decoder layers passed when the heads look
 _NEWEST_LAYER: Final = 4
 _HEAD_WEIGHT: Final = 0.3
@@ -66,9 +71,9 @@ class StreamPhase(nn.Module):
         self._maker = ClipMaker(tongue, recipe)
         self._judges_events = recipe.steps[1] > 1
         width = model.config.text_config.hidden_size
-        self.names = nn.Linear(width, len(COLOURS) + len(SHAPES) + 2)
+        self.names = nn.Linear(width, _WORDS)
         self.fresh = nn.Linear(width, 2)
-        self.newest = nn.Linear(width, len(COLOURS) + len(SHAPES) + 2)
+        self.newest = nn.Linear(width, _WORDS)
 
     def groups(self) -> list[dict[str, Any]]:
         """Parameters by learning rate factor."""
@@ -152,7 +157,7 @@ class StreamPhase(nn.Module):
     def _answers(
         self, batch: Batch, memory: Cache, keep: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        losses, rights, wholes, looks, names = [], [], [], [], []
+        losses, rights, wholes, looks, names, tasks = [], [], [], [], [], []
         for questions in batch.questions:
             said = questions.target != SILENT
             hidden, early, looking = self._ask(batch.memories, questions, memory)
@@ -164,6 +169,7 @@ class StreamPhase(nn.Module):
             losses.append(F.cross_entropy(logits, wanted, reduction="none"))
             rights.append((logits.argmax(1) == wanted).float())
             wholes.append(_all_right(said, rights[-1]))
+            tasks.append(questions.task[_begins(said).nonzero()[:, 0]])
         looked = torch.cat(looks)
         loss = torch.cat(losses).mean() + _NAME_WEIGHT * _by_name(names)
         if len(looked):
@@ -173,6 +179,9 @@ class StreamPhase(nn.Module):
             "answers": torch.cat(wholes),
             "looked": looked.detach(),
         }
+        whole, task = measures["answers"], torch.cat(tasks)
+        for number in set(task.tolist()):
+            measures[_TASKS[number]] = whole[task == number]
         return loss, {k: float(v.mean()) for k, v in measures.items()}
 
     def _looked_at(
@@ -188,12 +197,12 @@ class StreamPhase(nn.Module):
         """
         said = questions.target != SILENT
         steps = memories.ends.shape[1]
-        stayed = keep[questions.clip * steps + questions.step - 1]  # [n, 36]
-        here = memories.step[questions.clip] == questions.step[:, None]  # [n, l]
-        here &= memories.ids[questions.clip] == self.tongue.visual
-        meant = torch.zeros(here.shape).masked_scatter_(here, questions.about[stayed].float())
+        stayed = keep.reshape(-1, steps * PER_STEP)[questions.clip]  # [n, steps * 36]
+        visual = memories.ids[questions.clip] == self.tongue.visual  # [n, l]
+        meant = torch.zeros(visual.shape)
+        meant.masked_scatter_(visual, questions.about[stayed].float())
         judged = said & meant.any(1, keepdim=True)  # [n, m]
-        rows = looking.transpose(1, 2)[judged][..., : here.shape[1]].float()  # [k, h, l]
+        rows = looking.transpose(1, 2)[judged][..., : visual.shape[1]].float()  # [k, h, l]
         return (rows * meant[judged.nonzero()[:, 0], None]).sum(-1).flatten()
 
     def _events(
@@ -204,10 +213,10 @@ class StreamPhase(nn.Module):
         first = F.cross_entropy(fresh, truth, torch.tensor([0.3, 1.0]), ignore_index=SILENT)
         ends = batch.memories.ends[..., None].expand(-1, -1, states[0].shape[-1])
         newest = self.newest(states[_NEWEST_LAYER].gather(1, ends)).float().flatten(0, 1)
-        colour, shape = torch.split(newest, [len(COLOURS) + 1, len(SHAPES) + 1], dim=1)
+        colour, noun = torch.split(newest, _SPLIT, dim=1)
         known = batch.newest.flatten(0, 1)
         second = F.cross_entropy(colour, known[:, 0], ignore_index=SILENT)
-        second = second + F.cross_entropy(shape, known[:, 1], ignore_index=SILENT)
+        second = second + F.cross_entropy(noun, known[:, 1], ignore_index=SILENT)
         new = truth == 1
         sure = known[:, 0] > 0
         return torch.nan_to_num(first) + torch.nan_to_num(second), {
@@ -239,15 +248,21 @@ def _by_name(names: list[tuple[Tensor, Tensor]]) -> Tensor:
         names: logits [k, colours + shapes + 2] and the truth, int64 [k, 2].
     """
     logits, truth = (torch.cat(parts) for parts in zip(*names, strict=True))
-    colour, shape = torch.split(logits, [len(COLOURS) + 1, len(SHAPES) + 1], dim=1)
+    colour, noun = torch.split(logits, _SPLIT, dim=1)
     total = F.cross_entropy(colour, truth[:, 0], ignore_index=SILENT)
-    return torch.nan_to_num(total + F.cross_entropy(shape, truth[:, 1], ignore_index=SILENT))
+    return torch.nan_to_num(total + F.cross_entropy(noun, truth[:, 1], ignore_index=SILENT))
 
 
 def _all_right(said: Tensor, right: Tensor) -> Tensor:
     """For each answer, a run of places in `said`, 1 if every token is right, else 0."""
-    begins = said.clone()
-    begins[:, 1:] &= ~said[:, :-1]
+    begins = _begins(said)
     number = begins.flatten().cumsum(0)[said.flatten()] - 1
     wrong = torch.zeros(int(number[-1]) + 1).index_add_(0, number, 1 - right)
     return (wrong == 0).float()
+
+
+def _begins(said: Tensor) -> Tensor:
+    """Where answers begin, bool [n, m]."""
+    begins = said.clone()
+    begins[:, 1:] &= ~said[:, :-1]
+    return begins

@@ -10,17 +10,36 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from transformers import PreTrainedTokenizerFast
 
 from training.architecture import VOCABULARY
-from worlds.vocabulary import COLOURS, DIRECTIONS, PLACES, SHAPES
+from worlds.questions.past import WHEN
+from worlds.questions.standing import AWAITED
+from worlds.things import INVERSE
+from worlds.vocabulary import (
+    BOX,
+    COLOURS,
+    HELPERS,
+    LAMP,
+    MOTIONS,
+    OBJECTS,
+    PLACES,
+    SHAPES,
+    SIGN,
+    STATEFUL,
+)
 from worlds.wording import (
     GENERIC,
+    NEVER,
     NUMBERS,
     QUESTIONS,
     plural,
+    say_event,
+    say_fate,
     say_heading,
     say_number,
+    say_time,
     with_article,
 )
 
+SILENT_TOKEN: Final = "<|silent|>"
 SPECIAL: Final = (
     "<|endoftext|>",
     "<|im_start|>",
@@ -30,6 +49,7 @@ SPECIAL: Final = (
     "<|vision_pad|>",
     "<|image_pad|>",
     "<|video_pad|>",
+    SILENT_TOKEN,
 )
 SYSTEM: Final = "You watch a live camera and answer questions about it."
 SINK: Final = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n"
@@ -109,23 +129,33 @@ def save_tokenizer(folder: Path) -> None:
 
 
 def _corpus() -> Iterator[str]:
-    things = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
-    things += [f"{colour} {noun}" for colour in COLOURS for noun in GENERIC]
-    for thing in things:
-        one = with_article(thing)
-        yield f"I see {one} and {one}, {thing}. {thing.capitalize()}."
-        yield f"{one.capitalize()}. It is {one}. the {plural(thing)}"
-        for templates in QUESTIONS.values():
-            for template in templates:
-                text = template.format(it=thing, them=plural(thing), a=with_article(thing))
-                yield text
-                yield text.lower()
-    for word in (*DIRECTIONS, "still"):
+    """What is said in worlds; every word often enough to become a token."""
+    nouns = [*SHAPES, *OBJECTS, *STATEFUL, *HELPERS, *GENERIC, "sign"]
+    looks = [f"{colour} {noun}" for colour in COLOURS for noun in (*SHAPES, *GENERIC, SIGN)]
+    for name in [*nouns, *looks] * 2:
+        one = with_article(name)
+        yield f"I see {one} and {one}, {name}. {one.capitalize()}. It is {one}. the {name}"
+    for noun in (*SHAPES, *STATEFUL, *GENERIC):
+        yield from [f"the {plural(noun)} {plural(noun)}"] * 8
+    for templates in QUESTIONS.values():
+        for template in templates:
+            text = template.format("red thing", "open")
+            yield from [text, text.lower()] * 12
+    for words in (*(way for ways in WHEN.values() for way in ways), *AWAITED):
+        yield from [f"When {words.format('thing')}"] * 12
+    for word in MOTIONS:
         yield from [say_heading(word)] * 20
     for row in PLACES:
         yield from [f"It is at the {name}." for name in row] * 20
+    for kind in INVERSE:
+        yield from [say_event(kind, "thing", "red"), say_fate(kind, "red")] * 12
     yield from [say_number(n) for n in range(len(NUMBERS))] * 20
-    yield from ["I see nothing.", "Nothing new.", "Yes.", "No."] * 20
+    yield from [
+        f"Is the {BOX} open? closed the {LAMP} on off",
+        "It says 4. It said 7. It was red.",
+    ] * 20
+    yield from ["appears leaves comes in goes away comes before after first last"] * 20
+    yield from ["I see nothing.", "Nothing new.", "Yes.", "No.", NEVER, "Is anything moving?"] * 20
     yield from [SYSTEM, "system\n", "user\n", "assistant\n", "seconds", " seconds"] * 20
-    yield from [f"<{n}.{n % 10} seconds>" for n in range(100)]
+    yield from [f"<{n}.{n % 10} seconds> {say_time(n)}" for n in range(100)]
     yield from _FOR_EVERYDAY * 5

@@ -50,9 +50,7 @@ def stamps(things: Sequence[Thing], t: float, size: tuple[int, int]) -> list[Sta
         vary = np.random.default_rng(int(thing.born * 1000) & 0x7FFFFFFF).uniform(0.93, 1.07, 3)
         radius, gain = thing.radius(t) * min(h, w), (float(vary[0]), float(vary[1]), float(vary[2]))
         look = thing.look(t)
-        found.append(
-            Stamp(look, x * w, y * h, radius, thing.angle(t), thing.mirrored, gain)
-        )
+        found.append(Stamp(look, x * w, y * h, radius, thing.angle(t), thing.mirrored, gain))
     return found
 
 
@@ -105,7 +103,10 @@ def _press(canvas: NDArray[np.float32], stamp: Stamp) -> None:
     middle = np.array([stamp.x - 0.5 - left, stamp.y - 0.5 - top])  # pixel centres are whole
     shift = middle - turn @ np.array([(side - 1) / 2, (side - 1) / 2])
     laid = cv2.warpAffine(
-        picture, np.column_stack([turn, shift]), (right - left, bottom - top), flags=cv2.INTER_LINEAR
+        picture,
+        np.column_stack([turn, shift]),
+        (right - left, bottom - top),
+        flags=cv2.INTER_LINEAR,
     )
     part = canvas[top:bottom, left:right]
     part *= 1 - laid[..., 3:]

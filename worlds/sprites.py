@@ -43,7 +43,7 @@ def _drawn(look: Look) -> Picture:
     special = {SIGN: _sign, BOX: _box, LAMP: _lamp, COVER: _cover}.get(look.noun)
     if special is not None:
         return special(look)
-    picture = pictures()[look.noun].astype(np.float32) / 255
+    picture = np.asarray(pictures()[look.noun], np.float32) / np.float32(255)
     picture[..., :3] *= picture[..., 3:]
     return picture
 
@@ -93,10 +93,10 @@ def _lamp(look: Look) -> Picture:
         angles = np.arange(24) * np.pi / 12
         reach = np.where(np.arange(24) % 2 == 0, 1.1, 0.8)  # the longest stay within the sprite
         rays = np.stack([np.sin(angles), -np.cos(angles)], 1) * reach[:, None] * 0.88
-        canvas.fill(rays + (0, -0.15), (255, 240, 150))
+        canvas.fill(_moved(rays, 0.0, -0.15), (255, 240, 150))
     canvas.disc(0.62, (0.0, -0.2), (255, 252, 225) if on else (88, 92, 100))
     canvas.disc(0.45, (0.0, -0.25), (255, 255, 250) if on else (60, 64, 72))
-    canvas.fill(_rectangle(0.28, 0.28) + (0, 0.68), (150, 150, 158))
+    canvas.fill(_moved(_rectangle(0.28, 0.28), 0.0, 0.68), (150, 150, 158))
     return canvas.done()
 
 
@@ -104,13 +104,17 @@ def _cover(look: Look) -> Picture:
     canvas = _Canvas()
     canvas.fill(_rectangle(1.1, 1.1), (92, 96, 104))
     for stripe in np.arange(-0.9, 1.0, 0.6):
-        canvas.fill(_rectangle(0.1, 1.1) + (stripe, 0), (124, 128, 138))
+        canvas.fill(_moved(_rectangle(0.1, 1.1), float(stripe), 0.0), (124, 128, 138))
     return canvas.done()
 
 
 def _rectangle(half_width: float, half_height: float) -> NDArray[np.float64]:
     a, b = half_width, half_height
     return np.array([(-a, -b), (a, -b), (a, b), (-a, b)])
+
+
+def _moved(outline: NDArray[np.float64], x: float, y: float) -> NDArray[np.float64]:
+    return np.asarray(outline + np.array([x, y]), np.float64)
 
 
 class _Canvas:

@@ -73,7 +73,8 @@ def draw_objects(icons: Path) -> None:
             f'viewBox="0 0 {width} {height}">{listed["icons"][icon]["body"]}</svg>'
         )
         png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=_DRAWN, height=_DRAWN))
-        drawn = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED).astype(np.float32)
+        decoded = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+        drawn = np.asarray(decoded, np.float32)
         drawn[..., :3] *= drawn[..., 3:] / 255  # averaged with its cover, so that no fringe shows
         small = cv2.resize(drawn, (CELL, CELL), interpolation=cv2.INTER_AREA)
         small[..., :3] /= np.maximum(small[..., 3:], 1) / 255

@@ -1,4 +1,4 @@
-"""Still things that change: colour, size, place, digits, open and shut, on and off, a short look."""
+"""Still things that change: colour, size, place, digits, open and shut, on and off."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ def opens(rng: Generator, now: float, cast: Cast) -> list[Thing] | None:
     before, after = states if rng.random() < 0.5 else states[::-1]
     if rng.random() < 0.3:  # some only stand there
         track = Track.resting(*cast.spot(rng, 0.1))
-        return [Thing(now, now + float(rng.uniform(*cast.stay)), track, ((now, Look(noun, "", before)),))]
+        return [
+            Thing(
+                now, now + float(rng.uniform(*cast.stay)), track, ((now, Look(noun, "", before)),)
+            )
+        ]
     first, second = Look(noun, "", before), Look(noun, "", after)
     return _changes(rng, now, cast, first, second, (kinds[after], ""), 0.1)
 

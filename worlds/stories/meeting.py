@@ -26,7 +26,9 @@ def takes(rng: Generator, now: float, cast: Cast) -> list[Thing] | None:
     lets = grips + float(rng.uniform(1.0, 1.6))
     gone = lets if away else lets + float(rng.uniform(3.0, 6.0))
     n = 4
-    track = Track((now, grips, lets, gone + 1e-3), (x, x, u, u), (y, y, v, v), (radius,) * n, (0.0,) * n)
+    track = Track(
+        (now, grips, lets, gone + 1e-3), (x, x, u, u), (y, y, v, v), (radius,) * n, (0.0,) * n
+    )
     marks = [(grips, "picked up", "")] + ([] if away else [(lets, "put down", "")])
     motions = ((now, "still"), (grips, "carried"), (lets, "still"))
     thing = Thing(now, gone, track, ((now, look),), motions, tuple(marks))

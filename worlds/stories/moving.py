@@ -35,7 +35,10 @@ def passes(rng: Generator, now: float, cast: Cast) -> list[Thing] | None:
     before = _span(x, y, -dx, -dy, life / 2, radius, speed)
     after = _span(x, y, dx, dy, life / 2, radius, speed)
     middle = now + before
-    start, end = (x - dx * speed * before, y - dy * speed * before), _ahead(x, y, dx, dy, speed * after)
+    start, end = (
+        (x - dx * speed * before, y - dy * speed * before),
+        _ahead(x, y, dx, dy, speed * after),
+    )
     return [
         Thing(
             now,
@@ -99,7 +102,9 @@ def speeds_up(rng: Generator, now: float, cast: Cast) -> list[Thing] | None:
     xs = thing.track.x[0] + (thing.track.x[-1] - thing.track.x[0]) * bent
     ys = thing.track.y[0] + (thing.track.y[-1] - thing.track.y[0]) * bent
     track = _sampled(times, xs, ys, thing.track.radius[0])
-    return [Thing(thing.born, thing.gone, track, thing.looks, thing.motions, mirrored=thing.mirrored)]
+    return [
+        Thing(thing.born, thing.gone, track, thing.looks, thing.motions, mirrored=thing.mirrored)
+    ]
 
 
 def nears(rng: Generator, now: float, cast: Cast) -> list[Thing] | None:
