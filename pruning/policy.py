@@ -130,9 +130,9 @@ class PruningPolicy(ABC):
             raise ValueError(
                 f"a budget of {budget} leaves some of {tokens.grid.t} temporal steps empty"
             )
+        features = _dense(tokens)
         ahead = None if following is None else _dense(following)
-        attention = self._attention(tokens)
-        seen = Seen(_dense(tokens), tokens.grid, attention, ahead)
+        seen = Seen(features, tokens.grid, self._attention(tokens), ahead)
         kept = self.decide(seen, min(budget, len(tokens)), state)
         if self.spending is not Spending.OWN and budget >= len(tokens):
             return Kept(torch.arange(len(tokens), device=tokens.features.device), kept.state)

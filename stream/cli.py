@@ -96,7 +96,7 @@ def run(
     ] = "realtime",
     fps: Annotated[float | None, typer.Option(metavar="F", help="Frames per second.")] = None,
     pruning: Annotated[
-        str | None, typer.Option(metavar="P", help="none, uniform, random or vcast.")
+        str | None, typer.Option(metavar="P", help="A pruning method; a wrong name lists all.")
     ] = None,
     budget: Annotated[
         int | None, typer.Option(metavar="N", help="Visual tokens kept per temporal step.")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pruning.selectors.closest import Closest
 from pruning.selectors.even import Even
+from pruning.selectors.holitom_inner import HoliTomInner
 from pruning.selectors.selector import Selector
 
 SELECTORS: tuple[type[Selector], ...] = (
     Even,
     Closest,
+    HoliTomInner,
 )
 
 

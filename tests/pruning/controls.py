@@ -25,11 +25,28 @@ def looked_at(features: Tensor, attention: Tensor, step: int, place: int) -> Non
     attention[step, place] += 0.8
 
 
+def odd_and_looked_at(features: Tensor, attention: Tensor, step: int, place: int) -> None:
+    """Both at once, for methods that look at attention only where something moves."""
+    odd_one(features, attention, step, place)
+    looked_at(features, attention, step, place)
+
+
 BLIND = None
 
 CONTROLS: dict[str, Plant | None] = {
     "none": BLIND,
     "uniform": BLIND,
     "random": BLIND,
+    "first-of-2x2": BLIND,
     "vcast": odd_one,
+    "vcast-offline": odd_one,
+    "sharpv": odd_one,
+    "sharpv-manual": odd_one,
+    "sharpv-fixed": odd_one,
+    "dtd": odd_one,
+    "dtd-fixed": odd_one,
+    "evs": odd_one,
+    "evs-offline": odd_one,
+    "dycoke": odd_one,
+    "holitom": odd_and_looked_at,
 }

@@ -192,17 +192,18 @@ def test_in_the_long_run_the_kept_ratio_is_within_one_percent_of_the_asked_one(
     assert pruner.ratio * M == pytest.approx(budget, rel=0.01)
 
 
-def planted(policy: PruningPolicy, plant, place: int) -> bool:
-    """Whether the token planted at step 4 of a bland stream is kept."""
+def planted(policy: PruningPolicy, plant, place: int, step: int = 3) -> bool:
+    """Whether the token planted in a bland stream is kept."""
     features, attention = bland(6), torch.full((6, M), 1 / M)
-    plant(features, attention, 4, place)
-    return 4 * M + place in run(policy, features, 3, [2, 2, 2], attention).index.tolist()
+    plant(features, attention, step, place)
+    return step * M + place in run(policy, features, 3, [2, 2, 2], attention).index.tolist()
 
 
 @sighted
+@pytest.mark.parametrize("step", [3, 4, 5])
 @pytest.mark.parametrize("place", [0, 7, 19])
-def test_a_planted_token_survives(policy, place):
-    assert planted(policy, CONTROLS[policy.method], place)
+def test_a_planted_token_survives(policy, place, step):
+    assert planted(policy, CONTROLS[policy.method], place, step)
 
 
 @blind

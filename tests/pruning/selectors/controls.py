@@ -28,4 +28,5 @@ DEAF = None
 CONTROLS: dict[str, Plant | None] = {
     "even": DEAF,
     "closest": asked_for,
+    "holitom-inner": looked_at,
 }
