@@ -118,6 +118,11 @@ class Thing:
         """Whether it counts as in view: it exists and its centre is inside the picture."""
         return self.exists(t) and self.depth(t) > 0
 
+    def covered(self, t: float) -> bool:
+        """Whether something was laid over it that still hides it at time `t`."""
+        done = [kind for at, kind, _ in self.marks if at <= t]
+        return bool(done) and done[-1] == "covered"
+
     @property
     def helper(self) -> bool:
         """Whether it only acts on others: a hand, a cover."""

@@ -78,6 +78,7 @@ class World:
                     "state": look.state,
                     "place": place(x, y),
                     "moving": thing.motion(t),
+                    "covered": thing.covered(t),
                     "appeared": round(thing.appears, 2),
                     "x": round(x, 3),
                     "y": round(y, 3),

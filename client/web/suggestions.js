@@ -51,13 +51,18 @@ export class Suggestions {
   }
 }
 
-/** Questions about an object whose shape is in view once only, so that it is clear which is meant. */
+const ABOUT_STATES = {
+  sign: "What number is on the sign?",
+  box: "Is the box open?",
+  lamp: "Is the lamp on?",
+};
+
+/** Questions about an object whose kind is in view once only, so that it is clear which is meant. */
 function aboutOne(objects) {
   const alone = objects.filter(({ shape }) => objects.filter((other) => other.shape === shape).length === 1);
   const newest = alone.at(-1);
   if (!newest) return ["Is there a red circle?"];
-  return [
-    `What color is the ${newest.shape}?`,
-    `Which way is the ${newest.shape} moving?`,
-  ];
+  const { shape, colour } = newest;
+  if (shape in ABOUT_STATES) return [ABOUT_STATES[shape], `Where is the ${shape}?`];
+  return [colour ? `What color is the ${shape}?` : `Where is the ${shape}?`, `Which way is the ${shape} moving?`];
 }

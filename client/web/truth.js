@@ -2,8 +2,9 @@
 
 import { element } from "./dom.js";
 import { streamTime } from "./format.js";
+import { appearance, movement, sentence } from "./happening.js";
 
-const EVENTS_SHOWN = 6;
+const EVENTS_SHOWN = 10;
 
 /** The truth of a demo camera now, or null. */
 export async function fetchTruth(camera, signal) {
@@ -18,31 +19,31 @@ export async function fetchTruth(camera, signal) {
   }
 }
 
-/** A table of the objects in view and a list of the latest events. */
+/** A table of the objects in view and a list of the latest events, the newest first. */
 export function drawTruth({ t, objects = [], events = [] }) {
-  const body = objects.map(({ colour, shape, place, moving, appeared }) =>
+  const body = objects.map((object) =>
     element(
       "tr",
       {},
-      element("th", { scope: "row", textContent: `${colour} ${shape}` }),
-      element("td", { textContent: place }),
-      element("td", { textContent: moving === "still" ? "not moving" : `moving ${moving}` }),
-      element("td", { textContent: `since ${streamTime(appeared)}` }),
+      element("th", { scope: "row", textContent: appearance(object) }),
+      element("td", { textContent: object.place }),
+      element("td", { textContent: movement(object) }),
+      element("td", { textContent: `since ${streamTime(object.appeared)}` }),
     ),
   );
   const happened = events
     .slice(-EVENTS_SHOWN)
     .reverse()
     .map((event) =>
-      element("li", { textContent: `${streamTime(event.t)} ${event.colour} ${event.shape} ${event.event}` }),
+      element("li", {}, element("span", { className: "when", textContent: streamTime(event.t) }), ` ${sentence(event)}`),
     );
   return element(
     "div",
     { className: "truth-body" },
     element("p", { textContent: `At ${streamTime(t)}: ${objects.length || "no"} ${objects.length === 1 ? "object" : "objects"} in view.` }),
-    element("table", {}, element("tbody", {}, ...body)),
-    element("p", { textContent: "What happened last:" }),
-    element("ul", {}, ...happened),
+    element("table", { data: { testid: "objects" } }, element("tbody", {}, ...body)),
+    element("p", { textContent: events.length ? "What really happened, the newest first:" : "Nothing happened lately." }),
+    element("ul", { data: { testid: "happened" } }, ...happened),
   );
 }
 

@@ -58,7 +58,8 @@ class DemoSource(ThreadSource):
     """A rendered world as a live camera.
 
     Attributes:
-        world: what is shown; `world.truth(t)` says what is there at media time t.
+        world: what is shown; `world.truth(t)` says what is there at media time t. Not the one
+            that the decode thread draws from, but its equal: a world is not for two threads.
 
     Args:
         name: of the world.
@@ -80,7 +81,7 @@ class DemoSource(ThreadSource):
     ) -> None:
         self.world = open_world(name, seed)
         super().__init__(
-            lambda: DemoReader(self.world, size, pace.pacer()),
+            lambda: DemoReader(open_world(name, seed), size, pace.pacer()),
             f"demo:{name}",
             live=True,
             lossless=pace.lossless,

@@ -82,3 +82,11 @@ def test_a_straight_way_is_walked_evenly(t, dt):
     thing = Thing(10, 20, CROSSING, ((10, RED),))
     if t + dt <= 20:
         assert thing.at(t + dt)[0] - thing.at(t)[0] == pytest.approx(0.2 * dt)
+
+
+@given(st.floats(10, 20))
+def test_a_covered_thing_is_known_to_be_covered_until_it_is_uncovered(t):
+    marks = ((12.0, "covered", ""), (16.0, "uncovered", ""))
+    thing = Thing(10, 20, CROSSING, ((10, RED),), marks=marks)
+    assert thing.covered(t) == (12 <= t < 16)
+    assert not Thing(10, 20, CROSSING, ((10, RED),), marks=((11.0, "jumped", ""),)).covered(t)

@@ -78,6 +78,9 @@ def test_truth_is_json_and_tells_what_is_in_view(seed, name, t):
         assert (told["x"], told["y"]) == pytest.approx(thing.at(t), abs=1e-3)
         assert told["place"] in {name for row in PLACES for name in row}
         assert told["moving"] in (*MOTIONS, "carried")
+        assert told["covered"] == any(
+            thing.at(t) == over.at(t) for over in world.things(t) if over.look(t).noun == "cover"
+        )
         assert told["appeared"] <= t + 0.005  # it is rounded
     assert truth["events"] == world.log(max(0.0, t - 30), t)
 

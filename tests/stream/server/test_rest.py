@@ -8,6 +8,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fakes.house import client, house
+from worlds.catalog import open_world
 
 
 async def test_cameras_are_listed_added_and_removed() -> None:
@@ -72,8 +73,12 @@ async def test_the_newest_frame_comes_as_a_jpeg_and_its_absence_is_said() -> Non
 async def test_the_truth_of_a_rendered_scene_is_told_and_of_a_real_one_not() -> None:
     async with house("porch") as there, httpx.AsyncClient(base_url=there.url) as web:
         assert (await web.get("/api/cameras/porch/truth")).status_code == 404
-        there.cameras["porch"].truths = {"objects": []}
-        assert (await web.get("/api/cameras/porch/truth")).json() == {"objects": []}
+        truth = open_world("desk", 3).truth(75.0)
+        there.cameras["porch"].truths = truth
+        told = (await web.get("/api/cameras/porch/truth")).json()
+        assert told == truth
+        assert {"name", "state", "place", "moving", "covered"} <= set(told["objects"][0])
+        assert {"t", "event", "name", "detail"} <= set(told["events"][0])
 
 
 async def test_metrics_are_valid_and_know_cameras_and_answers() -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import time
 
 import numpy as np
@@ -8,7 +9,7 @@ from stream.sources import MaxPace, open_source
 from stream.sources.demo import DemoSource
 from stream.sources.usb import UsbReader
 from tests.stream.sources.reading import read
-from worlds.catalog import open_world
+from worlds.catalog import MOODS, open_world
 
 
 async def test_a_demo_shows_its_world_at_the_times_it_says() -> None:
@@ -20,7 +21,36 @@ async def test_a_demo_shows_its_world_at_the_times_it_says() -> None:
     for frame in frames[::6]:
         assert frame.pixels.shape == (80, 120, 3)
         assert np.array_equal(frame.pixels, world.frame(frame.pts, (80, 120)))
-    assert source.world.truth(2.0) == world.truth(2.0)
+        assert source.world.truth(frame.pts) == world.truth(frame.pts)
+
+
+@pytest.mark.parametrize("name", sorted(MOODS))
+async def test_every_named_world_plays_and_tells_its_truth(name: str) -> None:
+    source = open_source(f"demo:{name}?seed=3&size=48x32", pace=MaxPace())
+    assert isinstance(source, DemoSource)
+    frames = await read(source, 41, fps=1)
+    world = open_world(name, 3)
+    assert np.array_equal(frames[-1].pixels, world.frame(40.0, (32, 48)))
+    truth = source.world.truth(frames[-1].pts)
+    assert [told["name"] for told in truth["objects"]] == [t.look(40.0).name for t in world.seen(40)]
+    assert truth["events"] == world.log(10.0, 40.0)
+    assert len(truth["events"]) >= 2
+
+
+async def test_the_truth_may_be_asked_while_frames_are_drawn() -> None:
+    source = open_source("demo:desk?seed=4&size=16x16", pace=MaxPace())
+    assert isinstance(source, DemoSource)
+    reading = asyncio.create_task(read(source, 600, fps=1))  # ten acts, drawn by another thread
+    asked = 0
+    while not reading.done():
+        t = 3.0 * (asked % 200)
+        assert source.world.truth(t)["t"] == t
+        asked += 1
+        await asyncio.sleep(0)
+    frames = await reading
+    assert asked > 10
+    last = open_world("desk", 4).frame(frames[-1].pts, (16, 16))
+    assert np.array_equal(frames[-1].pixels, last)
 
 
 async def test_a_demo_is_live_and_runs_in_real_time() -> None:
