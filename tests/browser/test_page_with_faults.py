@@ -140,6 +140,7 @@ async def test_a_demo_camera_offers_questions_and_tells_what_is_really_there(
     page = await connected(await open_page(server.url))
     await page.get_by_test_id("truth").locator("summary").click()
     await expect(page.get_by_test_id("truth")).to_contain_text("in view")
+    await expect(page.get_by_test_id("happened")).to_contain_text("appeared")
     await page.get_by_test_id("chips").get_by_role("button", name="What appeared last?").click()
     await expect(page.get_by_test_id("turn")).to_contain_text("What appeared last?")
     await expect(page.get_by_test_id("footnote")).to_contain_text("What was really there")

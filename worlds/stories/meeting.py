@@ -90,7 +90,8 @@ def collide(rng: Generator, now: float, cast: Cast) -> list[Thing] | None:
                 Track(times, xs, ys, sizes, (0.0,) * 3),
                 ((now, look),),
                 ((now, there), (touch, back)),
-                ((touch, "collided", looks[0 if side > 0 else 1].name),),
+                # One event, told of one of the two
+                ((touch, "collided", looks[0].name),) if side > 0 else (),
             )
         )
     return made
