@@ -32,7 +32,9 @@ async def test_every_named_world_plays_and_tells_its_truth(name: str) -> None:
     world = open_world(name, 3)
     assert np.array_equal(frames[-1].pixels, world.frame(40.0, (32, 48)))
     truth = source.world.truth(frames[-1].pts)
-    assert [told["name"] for told in truth["objects"]] == [t.look(40.0).name for t in world.seen(40)]
+    assert [told["name"] for told in truth["objects"]] == [
+        t.look(40.0).name for t in world.seen(40)
+    ]
     assert truth["events"] == world.log(10.0, 40.0)
     assert len(truth["events"]) >= 2
 
