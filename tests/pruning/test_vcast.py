@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 
-from pruning.budget import Purse, split_evenly
+from pruning.budget import Debt, Purse, split_evenly
 from pruning.vcast import VCast, anchors, curvature
+from tests.pruning.scenes import tokens
 
 
 def test_dual_anchor_of_a_worked_example():
@@ -75,7 +76,49 @@ def test_an_even_split_is_exact_and_differs_by_one_at_most():
     assert split_evenly(8, 4) == [2, 2, 2, 2]
 
 
-@pytest.mark.parametrize("wrong", [{"lookahead": 2}, {"temperature": 0.0}, {"spread": 0.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"lookahead": 2}, {"temperature": 0.0}, {"spread": 0.5}, {"gate": -1}]
+)
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         VCast(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [(1.0, 1 / 1.05), (0.05, 0.5), (0.001, 0.001 / 0.051)],
+)
+def test_the_gate_weighs_a_turn_by_the_length_of_its_legs(scale, expected):
+    corner = [scale * torch.tensor(point) for point in [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)]]
+    assert curvature(corner, 1, gate=0.05) == pytest.approx(expected, rel=1e-3)
+    still = [torch.zeros(2)] * 3
+    assert curvature(still, 1, gate=0.05) == 0.0
+
+
+def spent(policy: VCast) -> tuple[float, float]:
+    """Tokens per step of a still but noisy scene, and of the two steps around a cut in it."""
+    generator = torch.Generator().manual_seed(3)
+    first, second = torch.randn(2, 40, 64, generator=generator)
+    scene = torch.cat([first.expand(60, -1, -1), second.expand(60, -1, -1)])
+    shown = tokens(scene + 0.01 * torch.randn(120, 40, 64, generator=generator), 5, 8)
+    counts = (policy.keep(shown, 10 * 120, policy.start()).rows // 40).bincount(minlength=120)
+    return float(counts[30:58].float().mean()), float(counts[59:61].float().mean())
+
+
+def test_ungated_noise_outbids_a_cut_and_gated_it_does_not():
+    """Noise turns by 1.5 at every step and a cut by 1: the published weakness, and our gate."""
+    still, cut = spent(VCast(lookahead=1))
+    assert still > cut
+    still, cut = spent(VCast(lookahead=1, gate=0.05))
+    assert cut > 1.5 * still
+
+
+def test_a_debt_is_paid_back_and_bounded():
+    debt = Debt()
+    counts = []
+    for wanted in [40.0, *[5.0] * 100]:
+        count, debt = debt.settle(wanted, 10.0, 40)
+        counts.append(count)
+    assert counts[0] == 40 and min(counts[1:5]) == 1, "an overdraft is paid at once, one is left"
+    assert counts[-1] == 10, "and wanting too little for ever is made up for"
+    assert abs(sum(counts) - 10 * len(counts)) <= 8 * 10
