@@ -63,11 +63,12 @@ def register() -> None:
 def _attend(
     query: Tensor, key: Tensor, value: Tensor, scaling: float, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    half = torch.is_autocast_enabled("cpu")
+    device = query.device.type
+    half = torch.is_autocast_enabled(device)
     query = query * scaling
     if half:
         query, key, value = (x.to(torch.bfloat16) for x in (query, key, value))
-    with torch.autocast("cpu", enabled=False):  # which would take the softmax to float32
+    with torch.autocast(device, enabled=False):  # which would take the softmax to float32
         scores = query @ key.transpose(-2, -1)
         if mask is not None:
             scores = scores + mask.to(scores.dtype)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.architecture import PER_STEP, SIDE
+from training.film import Film, Shot
 from training.labels import NOTHING, looks, named
 from training.layout import (
     SILENT,
@@ -25,7 +26,7 @@ from training.layout import (
     collate_questions,
     remember,
 )
-from training.scenes import cover, draw, frame_gap, training_world
+from training.scenes import cover, frame_gap, training_world
 from worlds.questions.catalog import MAKERS, ask
 from worlds.questions.moment import Moment, Question, clear
 from worlds.things import Thing
@@ -58,7 +59,7 @@ class Recipe:
 class Batch:
     """Clips laid out, with the pictures to encode and the labels of the throw-away heads."""
 
-    frames: Tensor  # uint8 [b * steps * 2, size, size, 3]
+    film: Film  # b * steps * 2 pictures
     memories: Memories
     questions: tuple[Questions, ...]
     counts: Tensor  # int64 [b * steps], visual tokens to keep
@@ -73,10 +74,11 @@ class ClipMaker:
     Args:
         tongue: the tokenizer.
         recipe: what clips look like.
+        deferred: leave the drawing to the device that learns.
     """
 
-    def __init__(self, tongue: Tongue, recipe: Recipe) -> None:
-        self.tongue, self.recipe = tongue, recipe
+    def __init__(self, tongue: Tongue, recipe: Recipe, deferred: bool = False) -> None:
+        self.tongue, self.recipe, self._deferred = tongue, recipe, deferred
         weights = np.array(list(recipe.weights.values()), dtype=float)
         self._tasks, self._chances = list(recipe.weights), weights / weights.sum()
 
@@ -91,8 +93,9 @@ class ClipMaker:
         worlds = [training_world(rng, moods) for _ in range(-(-clips // _CLIPS_PER_WORLD))]
         made = [self._clip(rng, worlds[n // _CLIPS_PER_WORLD], steps) for n in range(clips)]
         rows = [one.row for one in made]
+        shots = [shot for one in made for shot in one.shots]
         return Batch(
-            frames=torch.from_numpy(np.concatenate([one.frames for one in made])),
+            film=Film.of(shots, self.recipe.size, self._deferred),
             memories=collate(self.tongue, rows, [one.watched.window for one in made]),
             questions=collate_questions(self.tongue, rows, [one.asked for one in made]),
             counts=torch.tensor([count for one in made for count in one.counts]),
@@ -111,7 +114,7 @@ class ClipMaker:
         gap = 0 if rng.random() < 0.3 else int(30_000 * rng.random() ** 3)
         large = rng.random() < 0.2
         return _Clip(
-            np.stack([draw(world, float(t), self.recipe.size, large) for t in watched.times]),
+            [Shot(world, float(t), large) for t in watched.times],
             remember(self.tongue, watched.clock.tolist(), counts, gap),
             counts,
             watched,
@@ -247,7 +250,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class _Clip:
-    frames: NDArray[np.uint8]
+    shots: list[Shot]
     row: Remembered
     counts: list[int]
     watched: Watched

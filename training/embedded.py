@@ -21,6 +21,7 @@ from training.architecture import SIZES, embedded_config, new_model, picture_of
 from training.checkpoint import save_checkpoint
 from training.clips import Recipe
 from training.eye import EyePhase
+from training.film import Darkroom
 from training.layout import Tongue
 from training.loop import Budget, Trainer
 from training.report import draw_curves
@@ -74,13 +75,17 @@ def train(
     facts: dict[str, Any] = {
         "seed": settings.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {torch.__version__}",
+        "hardware": _hardware(),
         "started_from": str(start) if start else "random weights",
         "settings": settings.model_dump(),
         "phases": {},
     }
-    for number, (phase, budget) in enumerate(_phases(settings, model, tokenizer)):
-        trainer = Trainer(phase, budget, out, settings.seed + 1000 * number, settings.workers)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
+    room = Darkroom(device, settings.seed)
+    for number, (phase, budget) in enumerate(_phases(settings, model, tokenizer, room)):
+        seed = settings.seed + 1000 * number
+        trainer = Trainer(phase, budget, out, seed, settings.workers, device)
         if not (resume and trainer.resume()):
             trainer.clear()
         trainer.run()
@@ -94,7 +99,10 @@ def train(
 
 
 def _phases(
-    settings: Settings, model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast
+    settings: Settings,
+    model: Qwen3VLForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    room: Darkroom,
 ) -> list[tuple[EyePhase | StreamPhase, Budget]]:
     tongue = Tongue(tokenizer)
 
@@ -108,14 +116,21 @@ def _phases(
             picture_of(model),
             chosen.budget,
         )
-        return StreamPhase(name, model, tongue, recipe, chosen.eye), _budget(chosen)
+        return StreamPhase(name, model, tongue, recipe, chosen.eye, room), _budget(chosen)
 
     return [
-        (EyePhase(model, settings.eye.batch, settings.eye.moods), _budget(settings.eye)),
+        (EyePhase(model, settings.eye.batch, settings.eye.moods, room), _budget(settings.eye)),
         stream("questions", settings.questions),
         stream("streams", settings.streams),
         stream("recall", settings.recall),
     ]
+
+
+def _hardware() -> str:
+    where = f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    if torch.cuda.is_available():
+        where = f"{torch.cuda.get_device_name()}, {where}"
+    return f"{where}, torch {torch.__version__}"
 
 
 def _budget(phase: PhaseSettings) -> Budget:

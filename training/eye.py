@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import Qwen3VLForConditionalGeneration
 
-from models.preprocess import patchify
 from training.architecture import MERGE, PER_STEP, SIDE, TEMPORAL, picture_of
-from training.scenes import cover, draw, frame_gap, training_world
+from training.film import Darkroom, Film, Shot
+from training.scenes import cover, frame_gap, training_world
 from worlds.script import ACT_SECONDS
 from worlds.things import Look, Thing
 from worlds.vocabulary import COLOURS, HEADINGS, HELPERS, OBJECTS, SHAPES, SIGN, STATEFUL
@@ -63,11 +63,13 @@ _MOMENTS: Final = 16  # drawn from each world
 class Glances:
     """Temporal steps with what covers each of their visual tokens."""
 
-    frames: Tensor  # uint8 [steps * 2, size, size, 3]
+    film: Film  # steps * 2 pictures
     labels: Tensor  # int64 [classes, steps * 36], by `_CLASSES`; 0 nothing, -100 not judged
 
 
-def glances(rng: Generator, steps: int, moods: dict[str, float], size: int) -> Glances:
+def glances(
+    rng: Generator, steps: int, moods: dict[str, float], size: int, deferred: bool = False
+) -> Glances:
     """A batch of unrelated temporal steps.
 
     Args:
@@ -75,18 +77,19 @@ def glances(rng: Generator, steps: int, moods: dict[str, float], size: int) -> G
         steps: in the batch.
         moods: of the worlds looked at, and how often each.
         size: pixels per side of a frame.
+        deferred: leave the drawing to the device that learns.
     """
-    frames: list[NDArray[np.uint8]] = []
+    shots: list[Shot] = []
     labels: list[NDArray[np.int64]] = []
     while len(labels) < steps:
         world = training_world(rng, moods)
         large = rng.random() < 0.3
         for t in rng.uniform(1, ACT_SECONDS - 1, _MOMENTS):
             gap = frame_gap(rng) * rng.uniform(0.85, 1.15)
-            frames += [draw(world, t, size, large), draw(world, t + gap, size, large)]
+            shots += [Shot(world, t, large), Shot(world, t + gap, large)]
             labels.append(_labels(world, t, t + gap))
     return Glances(
-        torch.from_numpy(np.stack(frames[: 2 * steps])),
+        Film.of(shots[: 2 * steps], size, deferred),
         torch.from_numpy(np.concatenate(labels[:steps], axis=1)),
     )
 
@@ -147,13 +150,29 @@ def see(model: Qwen3VLForConditionalGeneration, frames: Tensor) -> tuple[Tensor,
     Returns:
         visual tokens [steps, 36, d], and as many rows of every DeepStack tap.
     """
-    size, patch = frames.shape[1], model.config.vision_config.patch_size
-    pixels, grid = patchify(
-        frames.numpy(), (size, size), patch=patch, merge=MERGE, temporal=TEMPORAL
+    pixels = cut(frames, model.config.vision_config.patch_size)
+    steps, side = len(frames) // TEMPORAL, SIDE * MERGE
+    seen = model.model.visual(
+        pixels, grid_thw=torch.tensor([[steps, side, side]], device=pixels.device)
     )
-    seen = model.model.visual(pixels, grid_thw=grid)
     taps = [tap.unflatten(0, (-1, PER_STEP)) for tap in seen.deepstack_features]
     return seen.pooler_output.unflatten(0, (-1, PER_STEP)), taps
+
+
+def cut(frames: Tensor, patch: int) -> Tensor:
+    """Patches as `models.preprocess.patchify` makes them of frames of the right size.
+
+    Args:
+        frames: uint8 [steps * 2, side * 2 * patch, side * 2 * patch, 3], on any device.
+        patch: pixels per side.
+
+    Returns:
+        float32 [steps * patches, 3 * 2 * patch * patch].
+    """
+    x = (frames.permute(0, 3, 1, 2).float() - 127.5) / 127.5
+    x = x.reshape(-1, TEMPORAL, 3, SIDE, MERGE, patch, SIDE, MERGE, patch)
+    x = x.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
+    return x.reshape(-1, 3 * TEMPORAL * patch * patch)
 
 
 class EyePhase(nn.Module):
@@ -163,19 +182,28 @@ class EyePhase(nn.Module):
         model: whose vision tower learns.
         batch: temporal steps per batch.
         moods: of the worlds it looks at, and how often each.
+        room: turns films into pixels on the device that learns.
     """
 
     name = "eye"
 
     def __init__(
-        self, model: Qwen3VLForConditionalGeneration, batch: int, moods: dict[str, float]
+        self,
+        model: Qwen3VLForConditionalGeneration,
+        batch: int,
+        moods: dict[str, float],
+        room: Darkroom,
     ) -> None:
         super().__init__()
-        self.model, self.batch, self.moods = model, batch, moods
+        self.model, self.batch, self.moods, self._room = model, batch, moods, room
         self._size = picture_of(model)
         width = model.config.text_config.hidden_size
         classes = sum(1 + len(names) for names in _CLASSES.values())
-        self.heads = nn.ModuleList([nn.Linear(width, classes) for _ in range(2)])
+        taps = model.model.visual.deepstack_merger_list
+        heads = nn.ModuleList(
+            [nn.Linear(width, classes) for _ in (model.model.visual.merger, *taps)]
+        )
+        self.heads = heads.to(room.device)
 
     @torch.no_grad()
     def hand_over(self, seed: int) -> None:
@@ -191,9 +219,9 @@ class EyePhase(nn.Module):
         width: int = self.model.config.text_config.hidden_size
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            axes = _axes(width)
+            axes = _axes(width).to(self._room.device)
         batch = glances(np.random.default_rng([seed, 4]), 192, self.moods, self._size)
-        features, taps = see(self.model, batch.frames)
+        features, taps = see(self.model, self._room.develop(batch.film))
         visual = self.model.model.visual
         mergers = (visual.merger, *visual.deepstack_merger_list)
         shares = (1.0, *[_TAP] * len(taps))
@@ -202,8 +230,8 @@ class EyePhase(nn.Module):
         ):
             logits = head(rows.flatten(0, 1))
             mean, size = logits.mean(0), logits.std(0)
-            old = _OLD / rows.norm(dim=-1).mean() * torch.eye(width)
-            lay = axes * (self._sizes() / size)  # [width, classes]
+            old = _OLD / rows.norm(dim=-1).mean() * torch.eye(width, device=axes.device)
+            lay = axes * (self._sizes().to(axes.device) / size)  # [width, classes]
             turn = share * (old + lay @ head.weight)
             last = merger.linear_fc2
             last.bias.copy_(turn @ last.bias + share * lay @ (head.bias - mean))
@@ -223,14 +251,14 @@ class EyePhase(nn.Module):
         """Batches without end, from `seed`."""
         rng = np.random.default_rng([seed, 1])
         while True:
-            yield glances(rng, self.batch, self.moods, self._size)
+            yield glances(rng, self.batch, self.moods, self._size, self._room.draws)
 
     def loss(self, batch: Glances) -> tuple[Tensor, dict[str, float]]:
         """The loss of one batch, and accuracies on occupied tokens."""
-        features, taps = see(self.model, batch.frames)
-        total = torch.zeros(())
+        features, taps = see(self.model, self._room.develop(batch.film))
+        total = torch.zeros((), device=features.device)
         measures: dict[str, float] = {}
-        for head, rows in zip(self.heads, (features, taps[0]), strict=True):
+        for head, rows in zip(self.heads, (features, *taps), strict=True):
             logits = head(rows.flatten(0, 1)).float()
             start = 0
             for target, (name, names) in zip(batch.labels, _CLASSES.items(), strict=True):
@@ -256,7 +284,7 @@ def _axes(width: int) -> Tensor:
 
 def _balanced(logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy in which all tokens that show nothing weigh half as much as those that do."""
-    weight = torch.ones(logits.shape[1])
+    weight = torch.ones(logits.shape[1], device=logits.device)
     busy, empty = int((target > 0).sum()), int((target == 0).sum())
     weight[0] = min(_EMPTY_WEIGHT, 0.5 * max(busy, 1) / max(empty, 1))
     return F.cross_entropy(logits, target, weight, ignore_index=_IGNORE)

@@ -216,7 +216,7 @@ def memory_mask(memories: Memories) -> Tensor:
     step = memories.step
     key, query = step[:, None, :], step[:, :, None]
     recent = (key > query - memories.window[:, None, None]) & (key >= 0)
-    causal = torch.ones(step.shape[1], step.shape[1], dtype=torch.bool).tril()
+    causal = torch.ones(step.shape[1], step.shape[1], dtype=torch.bool, device=step.device).tril()
     # Padding sees the row's start like anybody, so that no row of the softmax is empty.
     return _added(((key == 0) | recent) & causal)
 
@@ -228,13 +228,13 @@ def question_mask(memories: Memories, questions: Questions) -> Tensor:
     window = memories.window[questions.clip][:, None]
     seen = (step == 0) | ((step > newest - window) & (step <= newest) & (step > 0))
     n, m = questions.ids.shape
-    own = torch.ones(m, m, dtype=torch.bool).tril().expand(n, m, m)
+    own = torch.ones(m, m, dtype=torch.bool, device=step.device).tril().expand(n, m, m)
     return _added(torch.cat([seen[:, None, :].expand(n, m, -1), own], dim=2))
 
 
 def _added(seen: Tensor) -> Tensor:
     """A mask to be added to scores, float [n, 1, m, l]: 0 where seen, minus infinity elsewhere."""
-    return torch.zeros(seen.shape).masked_fill_(~seen, -torch.inf)[:, None]
+    return torch.zeros(seen.shape, device=seen.device).masked_fill_(~seen, -torch.inf)[:, None]
 
 
 def positions(memories: Memories, visual: Tensor, row: Tensor, column: Tensor) -> Tensor:

@@ -16,6 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from training.film import moved
+
+CPU: Final = torch.device("cpu")
 _SAVE_EVERY: Final = 60.0  # seconds
 _LOG_EVERY: Final = 20  # steps
 _FLOOR: Final = 0.03  # of the peak learning rate, at the end
@@ -74,15 +77,22 @@ class Trainer:
         folder: where the checkpoint and the log are kept.
         seed: of the data.
         workers: processes that make batches; 0 makes them here.
+        device: that learns; the phase is there already.
     """
 
     def __init__(
-        self, phase: Phase, budget: Budget, folder: Path, seed: int, workers: int = 1
+        self,
+        phase: Phase,
+        budget: Budget,
+        folder: Path,
+        seed: int,
+        workers: int = 1,
+        device: torch.device = CPU,
     ) -> None:
         self.phase, self.budget, self.seed = phase, budget, seed
         self._file = folder / f"{phase.name}.pt"
         self._log = folder / f"{phase.name}.jsonl"
-        self._workers = workers
+        self._workers, self._device = workers, device
         self._groups = [
             group
             for wide in phase.groups()
@@ -97,7 +107,7 @@ class Trainer:
         """Take up the saved state, if there is one; says whether there was."""
         if not self._file.exists():
             return False
-        saved = torch.load(self._file, weights_only=True)
+        saved = torch.load(self._file, map_location=self._device, weights_only=True)
         self.phase.load_state_dict(saved["phase"])
         self._optimiser.load_state_dict(saved["optimiser"])
         self.step, self.spent = saved["step"], saved["spent"]
@@ -153,8 +163,8 @@ class Trainer:
         scale = self._scale()
         for group in self._optimiser.param_groups:
             group["lr"] = self.budget.rate * group["factor"] * scale
-        with torch.autocast("cpu", torch.bfloat16):
-            loss, measures = self.phase.loss(batch)
+        with torch.autocast(self._device.type, torch.bfloat16):
+            loss, measures = self.phase.loss(moved(batch, self._device))
         if not bool(torch.isfinite(loss)):
             raise ArithmeticError(f"{self.phase.name}: the loss of step {self.step} is {loss}")
         loss.backward()  # type: ignore[no-untyped-call]

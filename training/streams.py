@@ -23,6 +23,7 @@ from pruning.vcast import anchors
 from training.architecture import PER_STEP, SIDE
 from training.clips import Batch, ClipMaker, Recipe
 from training.eye import see
+from training.film import Darkroom
 from training.labels import NOUNS
 from training.layout import (
     SILENT,
@@ -56,6 +57,7 @@ class StreamPhase(nn.Module):
         tongue: the tokenizer.
         recipe: what clips look like.
         eye: learning rate factor of the vision tower; 0 keeps it as it is.
+        room: turns films into pixels on the device that learns.
     """
 
     def __init__(
@@ -65,15 +67,19 @@ class StreamPhase(nn.Module):
         tongue: Tongue,
         recipe: Recipe,
         eye: float,
+        room: Darkroom,
     ) -> None:
         super().__init__()
         self.name, self.model, self.tongue, self.eye = name, model, tongue, eye
-        self._maker = ClipMaker(tongue, recipe)
+        self._room = room
+        self._maker = ClipMaker(tongue, recipe, room.draws)
         self._judges_events = recipe.steps[1] > 1
         width = model.config.text_config.hidden_size
         self.names = nn.Linear(width, _WORDS)
         self.fresh = nn.Linear(width, 2)
         self.newest = nn.Linear(width, _WORDS)
+        for head in (self.names, self.fresh, self.newest):
+            head.to(room.device)
 
     def groups(self) -> list[dict[str, Any]]:
         """Parameters by learning rate factor."""
@@ -95,7 +101,7 @@ class StreamPhase(nn.Module):
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The loss of one batch, and how many answers were right word for word."""
         with nullcontext() if self.eye else torch.no_grad():
-            features, taps = see(self.model, batch.frames)
+            features, taps = see(self.model, self._room.develop(batch.film))
         keep = kept(features, batch)
         cache, states, visual = self._remember(batch.memories, features, taps, keep)
         loss, measures = self._answers(batch, cache, keep)
@@ -199,7 +205,7 @@ class StreamPhase(nn.Module):
         steps = memories.ends.shape[1]
         stayed = keep.reshape(-1, steps * PER_STEP)[questions.clip]  # [n, steps * 36]
         visual = memories.ids[questions.clip] == self.tongue.visual  # [n, l]
-        meant = torch.zeros(visual.shape)
+        meant = torch.zeros(visual.shape, device=visual.device)
         meant.masked_scatter_(visual, questions.about[stayed].float())
         judged = said & meant.any(1, keepdim=True)  # [n, m]
         rows = looking.transpose(1, 2)[judged][..., : visual.shape[1]].float()  # [k, h, l]
@@ -210,7 +216,9 @@ class StreamPhase(nn.Module):
     ) -> tuple[Tensor, dict[str, float]]:
         fresh = self.fresh(states[_FRESH_LAYER][visual]).float()
         truth = batch.fresh[keep]
-        first = F.cross_entropy(fresh, truth, torch.tensor([0.3, 1.0]), ignore_index=SILENT)
+        first = F.cross_entropy(
+            fresh, truth, torch.tensor([0.3, 1.0], device=fresh.device), ignore_index=SILENT
+        )
         ends = batch.memories.ends[..., None].expand(-1, -1, states[0].shape[-1])
         newest = self.newest(states[_NEWEST_LAYER].gather(1, ends)).float().flatten(0, 1)
         colour, noun = torch.split(newest, _SPLIT, dim=1)
@@ -236,7 +244,7 @@ def kept(features: Tensor, batch: Batch) -> Tensor:
     scores = anchors(rough, F.normalize(rough.mean(1), dim=-1))  # [steps, 36]
     steps = len(scores) // len(batch.chosen)
     by_score = batch.chosen.repeat_interleave(steps)[:, None]
-    scores = torch.where(by_score, scores, torch.rand(len(scores), PER_STEP))
+    scores = torch.where(by_score, scores, torch.rand(len(scores), PER_STEP, device=scores.device))
     rank = scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     return rank < batch.counts[:, None]
 
@@ -257,7 +265,7 @@ def _all_right(said: Tensor, right: Tensor) -> Tensor:
     """For each answer, a run of places in `said`, 1 if every token is right, else 0."""
     begins = _begins(said)
     number = begins.flatten().cumsum(0)[said.flatten()] - 1
-    wrong = torch.zeros(int(number[-1]) + 1).index_add_(0, number, 1 - right)
+    wrong = torch.zeros(int(number[-1]) + 1, device=right.device).index_add_(0, number, 1 - right)
     return (wrong == 0).float()
 
 

@@ -12,7 +12,8 @@ from transformers import Qwen3VLForConditionalGeneration
 from models.preprocess import patchify
 from training.architecture import MERGE, PER_STEP, SIDE, embedded_config, new_model
 from training.clips import ClipMaker, Recipe
-from training.eye import see
+from training.eye import cut, see
+from training.film import Darkroom
 from training.layout import (
     SILENT,
     Asked,
@@ -28,12 +29,28 @@ from training.streams import StreamPhase, kept
 from training.vocabulary import SPECIAL
 
 TASKS = {"colour": 1.0, "count": 1.0, "direction": 1.0, "appeared": 1.0}
+MOODS = {"shapes": 1.0, "desk": 1.0}
+
+
+ROOM = Darkroom(torch.device("cpu"), seed=0)
+
+
+def recipe(steps, questions, clips, tasks=TASKS, **more) -> Recipe:
+    return Recipe(steps, questions, clips, tasks, MOODS, size=96, **more)
 
 
 @pytest.fixture(scope="module")
 def model(tongue) -> Qwen3VLForConditionalGeneration:
     special = {name: tongue.tokenizer.convert_tokens_to_ids(name) for name in SPECIAL}
     return new_model(embedded_config(special), seed=0).eval()
+
+
+@pytest.mark.parametrize("patch", [8, 16])
+def test_patches_are_cut_as_the_pipeline_cuts_them(patch):
+    side = SIDE * MERGE * patch
+    frames = np.random.default_rng(1).integers(0, 256, (4, side, side, 3), dtype=np.uint8)
+    theirs, _ = patchify(frames, (side, side), patch=patch, merge=MERGE, temporal=2)
+    assert torch.equal(cut(torch.from_numpy(frames), patch), theirs)
 
 
 def test_unpruned_positions_are_those_of_the_stock_model(tongue, model):
@@ -91,7 +108,7 @@ def test_asking_of_memory_equals_the_stock_model_on_the_whole_sequence(tongue, m
     asked = Asked(2, (("Where is the star?", "It is at the top."),))
     memories = collate(tongue, [row], [2])
     (questions,) = collate_questions(tongue, [row], [[asked]], parts=1)
-    phase = StreamPhase("check", model, tongue, Recipe((2, 2), 1, 1, TASKS), eye=0)
+    phase = StreamPhase("check", model, tongue, recipe((2, 2), 1, 1), eye=0, room=ROOM)
     with torch.no_grad():
         features, taps = see(model, frames)
         keep = torch.ones(2, PER_STEP, dtype=torch.bool)
@@ -112,7 +129,7 @@ def test_asking_of_memory_equals_the_stock_model_on_the_whole_sequence(tongue, m
 
 
 def test_exactly_the_counted_tokens_are_kept_and_by_score_the_odd_one_out_stays(tongue):
-    maker = ClipMaker(tongue, Recipe((2, 2), 1, 6, TASKS))
+    maker = ClipMaker(tongue, recipe((2, 2), 1, 6))
     batch = maker.batch(np.random.default_rng(1))
     features = torch.randn(len(batch.counts), PER_STEP, 8) * 0.01 + 1
     features[:, 17] = torch.randn(8) * 5

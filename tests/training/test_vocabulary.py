@@ -8,14 +8,17 @@ from hypothesis import strategies as st
 
 from training.architecture import VOCABULARY
 from training.vocabulary import SINK, SPECIAL, new_tokenizer
-from worlds.vocabulary import COLOURS, DIRECTIONS, PLACES, SHAPES
+from worlds.vocabulary import COLOURS, HEADINGS, HELPERS, OBJECTS, PLACES, SHAPES, STATEFUL
 from worlds.wording import NUMBERS, plural
 
 WORDS = [
     *COLOURS,
     *SHAPES,
     *map(plural, SHAPES),
-    *DIRECTIONS,
+    *OBJECTS,
+    *STATEFUL,
+    *HELPERS,
+    *{word for heading in HEADINGS for word in heading.split()},
     *NUMBERS,
     *{word for row in PLACES for name in row for word in name.split()},
     "color",
@@ -23,6 +26,15 @@ WORDS = [
     "objects",
     "moving",
     "seconds",
+    "appeared",
+    "happened",
+    "taken",
+    "opened",
+    "closed",
+    "turned",
+    "number",
+    "before",
+    "after",
 ]
 
 
