@@ -35,7 +35,7 @@ from worlds.world import World
 
 _CLIPS_PER_WORLD: Final = 8  # a script costs more than a picture
 _LATEST: Final = 100.0  # seconds into a world; later is no different
-_TRIES: Final = 8  # per question
+_TRIES: Final = 6  # steps looked at for a question of one task
 _NAMES: Final = list(MAKERS)
 
 
@@ -124,18 +124,25 @@ class ClipMaker:
     def _asked(self, rng: Generator, watched: Watched) -> list[Asked]:
         decoupled = bool(rng.random() < self.recipe.decoupled)
         asked: list[Asked] = []
-        for _ in range(_TRIES * self.recipe.questions):
+        for _ in range(5 * self.recipe.questions):
             if len(asked) == self.recipe.questions:
                 break
-            task = str(rng.choice(self._tasks, p=self._chances))
-            step = watched.step_for(task, rng)
-            if step is None:
-                continue
-            words = int(rng.integers(1 << 30))  # asked again with them, it is the same question
-            question = ask(watched.moment(step), task, np.random.default_rng(words))
-            if question is not None:
-                asked.append(self._turns(rng, watched, step, question, words, decoupled))
+            found = self._question(rng, watched)
+            if found is not None:
+                asked.append(self._turns(rng, watched, *found, decoupled))
         return asked
+
+    def _question(self, rng: Generator, watched: Watched) -> tuple[int, Question, int] | None:
+        """A question of a task drawn by its weight, at a step where it has a sure answer."""
+        task = str(rng.choice(self._tasks, p=self._chances))
+        for _ in range(_TRIES):
+            step = watched.step_for(task, rng)
+            words = int(rng.integers(1 << 30))  # asked again with them, it is the same question
+            if step is not None:
+                question = ask(watched.moment(step), task, np.random.default_rng(words))
+                if question is not None:
+                    return step, question, words
+        return None
 
     def _turns(
         self,

@@ -26,7 +26,7 @@ _LARGE: Final = 384
 _SCENERY: Final = (0.45, 0.2, 0.15, 0.2)  # whatever the mood, so that no background tells the mood
 # What demo worlds show too rarely to be learnt from them alone.
 _RARE: Final = Mood(
-    ((stands, 1.0), (counts, 4.0), (opens, 2.5), (takes, 2.0), (is_covered, 1.0)),
+    ((stands, 1.0), (counts, 6.0), (opens, 3.0), (takes, 1.6), (is_covered, 0.6)),
     Cast(stay=(4.0, 10.0), objects=0.6),
 )
 TRAINING_MOODS: Final = {**MOODS, "rare": _RARE}
