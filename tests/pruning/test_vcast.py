@@ -9,7 +9,8 @@ import torch
 
 from pruning.budget import Debt, Purse, split_evenly
 from pruning.vcast import VCast, anchors, curvature
-from tests.pruning.scenes import tokens
+from tests.pruning.running import run
+from tests.pruning.scenes import stream, tokens
 
 
 def test_dual_anchor_of_a_worked_example():
@@ -111,6 +112,33 @@ def test_ungated_noise_outbids_a_cut_and_gated_it_does_not():
     assert still > cut
     still, cut = spent(VCast(lookahead=1, gate=0.05))
     assert cut > 1.5 * still
+
+
+def plain_counts(features: torch.Tensor, lookahead: int, share: float) -> list[int]:
+    """Tokens per step from the formulas, in float64: curvature, running mean, clip and debt."""
+    x = features.double().mean(dim=1)
+    x = x / x.norm(dim=1, keepdim=True)
+    mean, owed, counts = 0.0, 0.0, []
+    for step in range(len(x)):
+        centre = step if lookahead else step - 1
+        bend = 1.0
+        if 1 <= centre < len(x) - 1:
+            a, b = x[centre] - x[centre - 1], x[centre + 1] - x[centre]
+            bend = 1 - float(a @ b / max(float(a.norm() * b.norm()), 1e-6))
+        energy = math.exp(bend / 0.7)
+        mean += (energy - mean) / min(step + 1, 32)
+        wanted = share * min(max(energy / mean, 1 / 3), 3) + owed / 8
+        counts.append(min(max(round(wanted), 1), features.shape[1]))
+        owed += share - counts[-1]
+    return counts
+
+
+@pytest.mark.parametrize("lookahead", [0, 1])
+@pytest.mark.parametrize("seed", range(4))
+def test_budgets_over_a_stream_equal_a_plain_statement(seed, lookahead):
+    features = stream(seed, 60)
+    counts = run(VCast(lookahead=lookahead), features, 5, [3] * 20).step.bincount()
+    assert counts.tolist() == plain_counts(features, lookahead, 5.0)
 
 
 def test_a_debt_is_paid_back_and_bounded():
