@@ -47,7 +47,8 @@ def stamps(things: Sequence[Thing], t: float, size: tuple[int, int]) -> list[Sta
     found = []
     for thing in sorted(things, key=lambda one: one.layer):
         x, y = thing.at(t)
-        vary = np.random.default_rng(int(thing.born * 1000) & 0x7FFFFFFF).uniform(0.93, 1.07, 3)
+        shade = thing.born if thing.shade is None else thing.shade
+        vary = np.random.default_rng(int(shade * 1000) & 0x7FFFFFFF).uniform(0.93, 1.07, 3)
         radius, gain = thing.radius(t) * min(h, w), (float(vary[0]), float(vary[1]), float(vary[2]))
         look = thing.look(t)
         found.append(Stamp(look, x * w, y * h, radius, thing.angle(t), thing.mirrored, gain))

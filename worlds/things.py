@@ -81,6 +81,7 @@ class Thing:
     marks: tuple[tuple[float, str, str], ...] = ()  # time, kind, detail of what happens to it
     layer: int = 0  # higher ones cover lower ones
     mirrored: bool = False
+    shade: float | None = None  # what the exact tint of its colours follows from; None is `born`
 
     def at(self, t: float) -> tuple[float, float]:
         """Where the centre is at time `t`; may lie outside the picture."""
