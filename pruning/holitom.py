@@ -80,32 +80,27 @@ class HoliTom(PruningPolicy):
         covered = self._covered(features[0], state)
         left = seen.steps * m - windows.saved - int(covered.sum())
         ratio = min(budget / max(left, 1), 1.0)
-        mask = torch.zeros(seen.steps, m, dtype=torch.bool, device=features.device)
-        edges: list[tuple[Tensor, Tensor, Tensor]] = []  # source rows, anchor rows, weights
+        masks, edges = [], []
         for start, stop in windows.bounds:
-            window, pairs = features[start:stop], alike[start : stop - 1]
-            standing = pairs.all(dim=0) if len(pairs) else torch.zeros_like(covered)
-            old = covered if start == 0 else torch.zeros_like(covered)
-            for step in range(start, stop):
-                moving = ~standing & ~old if step == start else ~standing
-                mask[step] |= _most_attended(moving, seen.received[step], ratio)
-            flowing = standing & ~old
-            merged = self._merged(window, flowing, ratio)
-            if merged is None:
-                flowing = torch.zeros_like(covered)
-            else:
-                source, anchor, weight = merged
-                mask[start, anchor] = True
-                edges.append((source + start * m, anchor + start * m, weight))
-        mask = at_least_one(mask, seen.received)
+            pairs = alike[start : stop - 1]
+            still = pairs.all(dim=0) if len(pairs) else torch.zeros_like(covered)
+            given = covered if start == 0 else torch.zeros_like(covered)
+            mask = _moving(seen.received[start:stop], still, given, ratio)
+            flow = self._flow(features[start:stop], still & ~given, ratio)
+            if flow is not None:
+                mask[0, flow.target] = True
+                edges.append(Merge(flow.source + start * m, flow.target + start * m, flow.weight))
+            masks.append(mask)
+        mask = at_least_one(torch.cat(masks), seen.received)
         rows = rows_of(mask)
-        if len(window) > 1:
-            old = old & standing
-        content = torch.where(flowing[:, None], window.mean(dim=0), window[-1])
+        window = features[start:stop]  # the last one
+        given = given & still if len(window) > 1 else given
+        flowed = still & ~given if flow is not None else torch.zeros_like(still)
+        content = torch.where(flowed[:, None], window.mean(dim=0), window[-1])
         if state.content is not None:
-            content = torch.where(old[:, None], state.content, content)
-        after = Emitted(content, old | flowing | (mask[-1] & ~standing))
-        return Kept(rows, after, _merge(rows, edges))
+            content = torch.where(given[:, None], state.content, content)
+        after = Emitted(content, given | flowed | (mask[-1] & ~still))
+        return Kept(rows, after, _joined(rows, edges))
 
     def _covered(self, first: Tensor, state: Emitted) -> Tensor:
         """Places of the first step whose content was emitted before, bool [m]."""
@@ -113,14 +108,12 @@ class HoliTom(PruningPolicy):
             return torch.zeros(len(first), dtype=torch.bool, device=first.device)
         return state.there & (cosine(first, state.content) > self.tau)
 
-    def _merged(
-        self, window: Tensor, standing: Tensor, ratio: float
-    ) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Edges that merge the standing places of a window [w, m, d], or None if none is kept.
+    def _flow(self, window: Tensor, still: Tensor, ratio: float) -> Merge | None:
+        """How the standing places of a window [w, m, d] merge, or None if none of them is kept.
 
-        Sources are rows within the window, anchors places in its first step, one per edge.
+        Sources are rows of the window, targets places in its first step.
         """
-        places = standing.nonzero()[:, 0]
+        places = still.nonzero()[:, 0]
         count = round(len(places) * ratio)
         if count == 0:
             return None
@@ -128,25 +121,35 @@ class HoliTom(PruningPolicy):
         means = window[:, places].mean(dim=0)  # [s, d]
         peaks = centres(means, count)
         cluster = nearest(means, peaks)  # [s]
-        sizes = cluster.bincount(minlength=count)
-        shares = (1 - self.beta) / sizes[cluster].float()
+        shares = (1 - self.beta) / cluster.bincount(minlength=count)[cluster].float()
         shares[peaks] += self.beta
-        offsets = torch.arange(steps, device=window.device)[:, None] * m
-        source = (offsets + places).flatten()
-        anchor = places[peaks][cluster].repeat(steps)
-        return source, anchor, (shares / steps).repeat(steps)
+        first = torch.arange(steps, device=window.device)[:, None] * m
+        anchors = places[peaks][cluster]
+        return Merge(
+            (first + places).flatten(), anchors.repeat(steps), (shares / steps).repeat(steps)
+        )
 
 
-def _most_attended(places: Tensor, attention: Tensor, ratio: float) -> Tensor:
-    """The ceil(ratio * n) of n places, bool [m], that receive most of the attention [m]."""
-    count = math.ceil(int(places.sum()) * ratio - 1e-9)
-    kept = torch.zeros_like(places)
-    kept[best(attention.masked_fill(~places, -1.0), count)] = True
-    return kept
+def _moving(attention: Tensor, still: Tensor, given: Tensor, ratio: float) -> Tensor:
+    """Of the moving places of each step, the ceil(ratio * n) most attended; bool [w, m].
+
+    Args:
+        attention: received, float32 [w, m].
+        still: places that stand through the window, bool [m].
+        given: places whose content in the first step was emitted before, bool [m].
+        ratio: share to keep.
+    """
+    mask = torch.zeros(attention.shape, dtype=torch.bool, device=attention.device)
+    for step, received in enumerate(attention):
+        places = ~still & ~given if step == 0 else ~still
+        count = math.ceil(int(places.sum()) * ratio - 1e-9)
+        mask[step, best(received.masked_fill(~places, -1.0), count)] = True
+    return mask
 
 
-def _merge(rows: Tensor, edges: list[tuple[Tensor, Tensor, Tensor]]) -> Merge | None:
+def _joined(rows: Tensor, edges: list[Merge]) -> Merge | None:
+    """The merges of all windows as one, their targets as places among the kept rows."""
     if not edges:
         return None
-    source, anchor, weight = (torch.cat(parts) for parts in zip(*edges, strict=True))
-    return Merge(source, torch.searchsorted(rows, anchor), weight)
+    source, target, weight = (torch.cat(parts) for parts in zip(*edges, strict=True))
+    return Merge(source, torch.searchsorted(rows, target), weight)

@@ -185,8 +185,9 @@ def test_one_token_one_step_and_equal_tokens_are_no_special_case(policy, shape, 
 def test_in_the_long_run_the_kept_ratio_is_within_one_percent_of_the_asked_one(
     policy, seed, budget
 ):
-    pruner, features = OnlinePruner(policy, budget), stream(seed, 1000)
-    kept = [p for start in range(0, 1000, 10) for p in pruner.push(tokens(features[start:start + 10]))]  # fmt: skip # noqa: E501
+    pruner, features, kept = OnlinePruner(policy, budget), stream(seed, 1000), []
+    for segment in features.split(10):
+        kept += pruner.push(tokens(segment))
     kept += pruner.flush()
     assert sum(len(piece) for piece in kept) == pruner.kept
     assert pruner.ratio * M == pytest.approx(budget, rel=0.01)
