@@ -9,6 +9,12 @@ from core.catalog import Job
 from evaluation.paired import command as paired
 
 
+def _clips(argv: Sequence[str]) -> int:
+    from evaluation.clips.command import main
+
+    return main(argv)
+
+
 def _embedded(argv: Sequence[str]) -> int:
     from evaluation.embedded import main  # torch only when something is measured
 
@@ -16,6 +22,7 @@ def _embedded(argv: Sequence[str]) -> int:
 
 
 EVALUATIONS: Final[dict[str, Job]] = {
+    "clips": Job("primitive questions about real clips", _clips),
     "embedded": Job("answers of the embedded model about unseen demo scenes", _embedded),
     "paired": Job(paired.DESCRIPTION, paired.main),
 }

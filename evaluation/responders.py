@@ -3,52 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import AnswerError
 from evaluation.scenes import Scene
 from stream.compose import House
-from stream.replay import Replay
+from stream.replay import Asked, Replay
 from stream.sources import MaxPace
 from stream.sources.demo import DemoReader
 from stream.sources.thread import ThreadSource
+from worlds.catalog import MOODS
 from worlds.world import World
 
-_SIZE = (384, 384)  # of the demo camera
+SIZE: Final = (384, 384)  # of the demo camera's pictures
+_MAX_TOKENS: Final = 64  # of an answer; the longest true ones take half of it
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A text and the temporal step, from 0, after which it is put."""
+
+    step: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, and the oldest stamp in the memory that it was read from, seconds."""
+
+    text: str
+    since: float
 
 
 class Responder(Protocol):
     """Watches a scene and answers."""
 
-    async def answers(self, scene: Scene, texts: Sequence[str], blank: bool) -> list[str]:
-        """One answer to each text, each asked alone at the end of the scene.
+    async def answers(self, scene: Scene, puts: Sequence[Put]) -> list[Reply]:
+        """One answer to each text, each put alone, in the order of `puts`.
 
         Args:
-            scene: what is watched, from its start to its end.
-            texts: questions.
-            blank: watch as much black video instead.
+            scene: what is watched, from its start.
+            puts: each text at each step at most once.
         """
 
 
-class Stretch(World):
-    """The world of a scene from the scene's start on, or darkness instead.
+class Excerpt(World):
+    """The world of a scene from the scene's start on; black after its end, where nobody looks.
 
     Args:
         scene: whose world.
-        dark: whether nothing can be seen.
     """
 
-    def __init__(self, scene: Scene, dark: bool) -> None:
+    def __init__(self, scene: Scene) -> None:
         super().__init__(scene.world.seed, scene.world.mood)
-        self._scene, self._dark = scene, dark
+        self._scene, self._length = scene, scene.whole(scene.steps - 1)
 
-    def frame(self, t: float, size: tuple[int, int] = _SIZE) -> NDArray[np.uint8]:
+    def frame(self, t: float, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
         """The picture `t` seconds into the scene, uint8 [h, w, 3]."""
-        if self._dark:
+        if t >= self._length:
             return np.zeros((*size, 3), np.uint8)
         return self._scene.world.frame(self._scene.start + t, size)
+
+
+class Night(World):
+    """A world in which nothing can ever be seen."""
+
+    def __init__(self) -> None:
+        super().__init__(0, next(iter(MOODS.values())))
+
+    def frame(self, t: float, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
+        """Black, uint8 [h, w, 3]."""
+        return np.zeros((*size, 3), np.uint8)
+
+
+def night(steps: int, fps: float) -> Scene:
+    """A scene of as much black video.
+
+    A camera's clock starts at 0 and black frames are all alike, so its first steps are just what
+    any shorter scene of black video is.
+    """
+    return Scene(Night(), "black video", 0.0, steps, fps)
 
 
 class PipelineResponder:
@@ -61,21 +99,29 @@ class PipelineResponder:
     def __init__(self, house: House) -> None:
         self._house = house
 
-    async def answers(self, scene: Scene, texts: Sequence[str], blank: bool) -> list[str]:
-        """See `Responder`."""
-        world = Stretch(scene, dark=blank)
-        pace = MaxPace()
+    async def answers(self, scene: Scene, puts: Sequence[Put]) -> list[Reply]:
+        """See `Responder`.
+
+        Raises:
+            LookoutError: if an answer failed.
+        """
+        pace, world = MaxPace(), Excerpt(scene)
 
         def camera() -> ThreadSource:
             return ThreadSource(
-                lambda: DemoReader(world, _SIZE, pace.pacer()),
-                "held-out scene",
-                live=True,
-                lossless=True,
+                lambda: DemoReader(world, SIZE, pace.pacer()), scene.url, live=True, lossless=True
             )
 
-        length = scene.end - scene.start  # a camera's clock starts at 0
-        replay = Replay(self._house, [(length, text) for text in texts], duration=length)
-        asked, _ = await replay.run(camera, "demo:held-out")
-        found = {one.question: one.result.text for one in asked}
-        return [found[text] for text in texts]
+        questions = [(scene.whole(put.step), put.text) for put in puts]
+        duration = max(at for at, _ in questions)
+        replay = Replay(self._house, questions, duration=duration, max_tokens=_MAX_TOKENS)
+        asked, _ = await replay.run(camera, scene.url)
+        found = {(one.asked_at, one.question): _reply(one) for one in asked}
+        return [found[question] for question in questions]
+
+
+def _reply(asked: Asked) -> Reply:
+    result = asked.result
+    if result.error is not None:
+        raise result.cause or AnswerError(result.error)
+    return Reply(result.text, result.evidence[0].t_start)
