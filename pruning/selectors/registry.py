@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pruning.selectors.closest import Closest
 from pruning.selectors.even import Even
+from pruning.selectors.fastv import FastV
 from pruning.selectors.holitom_inner import HoliTomInner
 from pruning.selectors.selector import Selector
 
@@ -11,6 +12,7 @@ SELECTORS: tuple[type[Selector], ...] = (
     Even,
     Closest,
     HoliTomInner,
+    FastV,
 )
 
 

@@ -29,4 +29,5 @@ CONTROLS: dict[str, Plant | None] = {
     "even": DEAF,
     "closest": asked_for,
     "holitom-inner": looked_at,
+    "fastv": looked_at,
 }
