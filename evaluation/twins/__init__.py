@@ -1,0 +1,1 @@
+"""The counterfactual set: pairs of rendered videos under one question, scored by pairs."""
