@@ -30,7 +30,7 @@ def text_attention(
     n, heads, m, d = query.shape
     group = heads // key.shape[1]
     rows = query.reshape(n, key.shape[1], group * m, d)
-    out, weights = _attend(rows, key, value, scaling, attention_mask.repeat(1, 1, group, 1))
+    out, weights = _attend(rows, key, value, scaling, attention_mask)
     return out.reshape(n, heads, m, d).transpose(1, 2), weights.reshape(n, heads, m, -1)
 
 
@@ -71,6 +71,8 @@ def _attend(
     with torch.autocast(device, enabled=False):  # which would take the softmax to float32
         scores = query @ key.transpose(-2, -1)
         if mask is not None:
-            scores = scores + mask.to(scores.dtype)
+            n, heads, _, keys = scores.shape
+            many = scores.reshape(n, heads, -1, mask.shape[2], keys)
+            scores = (many + mask[:, :, None].to(scores.dtype)).flatten(2, 3)
         weights = scores.softmax(-1)
         return weights @ value, weights

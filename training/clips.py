@@ -61,7 +61,7 @@ class Batch:
 
     film: Film  # b * steps * 2 pictures
     memories: Memories
-    questions: tuple[Questions, ...]
+    questions: Questions
     counts: Tensor  # int64 [b * steps], visual tokens to keep
     chosen: Tensor  # bool [b], whether tokens are kept by score rather than by chance
     fresh: Tensor  # int64 [b * steps, 36]: 1 what came into view with this step, 0 was there

@@ -144,13 +144,17 @@ class Memories:
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Questions about clips of a batch, padded."""
+    """Questions about the clips of a batch: those of a clip stand in one row, one after the other.
 
-    ids: Tensor  # int64 [n, m]
-    position: Tensor  # int64 [n, m]
-    target: Tensor  # int64 [n, m]
-    clip: Tensor  # int64 [n], which clip each is about
-    step: Tensor  # int64 [n], the newest step
+    Each sees the memory of its clip and itself, never another; `question_mask` sees to it.
+    """
+
+    ids: Tensor  # int64 [b, m]
+    position: Tensor  # int64 [b, m]
+    target: Tensor  # int64 [b, m]
+    number: Tensor  # int64 [b, m], which of all questions a place belongs to; -1 padding
+    step: Tensor  # int64 [b, m], the newest step of that question
+    clip: Tensor  # int64 [n], which clip each question is about
     about: Tensor  # bool [n, steps * 36], cells that show what is meant
     names: Tensor  # int64 [n, 2], the colour and noun that are named
     task: Tensor  # int64 [n]
@@ -168,42 +172,42 @@ def collate(tongue: Tongue, clips: Sequence[Remembered], windows: Sequence[int])
 
 
 def collate_questions(
-    tongue: Tongue,
-    clips: Sequence[Remembered],
-    asked: Sequence[Sequence[Asked]],
-    parts: int = 5,
-) -> tuple[Questions, ...]:
-    """What is asked about each clip, as tensors: short ones and long ones apart, to pad little."""
-    rows = [(*spoken(tongue, one), clip, one) for clip, about in enumerate(asked) for one in about]
-    rows.sort(key=lambda row: len(row[0]))
-    size = -(-len(rows) // parts)
-    return tuple(
-        _questions(tongue, clips, rows[start : start + size]) for start in range(0, len(rows), size)
-    )
-
-
-def _questions(
-    tongue: Tongue,
-    clips: Sequence[Remembered],
-    rows: Sequence[tuple[list[int], list[int], int, Asked]],
+    tongue: Tongue, clips: Sequence[Remembered], asked: Sequence[Sequence[Asked]]
 ) -> Questions:
-    ids = _padded([row[0] for row in rows], tongue.tokenizer.pad_token_id)
-    start = torch.tensor(
-        [0 if one.decoupled else clips[clip].after[one.step - 1] for _, _, clip, one in rows]
-    )
-    about = torch.zeros(len(rows), len(clips[0].ends) * PER_STEP, dtype=torch.bool)
-    for number, row in enumerate(rows):
-        about[number, list(row[3].about)] = True
+    """What is asked about each clip, as tensors."""
+    rows = [_Row() for _ in clips]
+    every = [(clip, one) for clip, about in enumerate(asked) for one in about]
+    cells = torch.zeros(len(every), len(clips[0].ends) * PER_STEP, dtype=torch.bool)
+    for number, (clip, one) in enumerate(every):
+        ids, target = spoken(tongue, one)
+        start = 0 if one.decoupled else clips[clip].after[one.step - 1]
+        row, length = rows[clip], len(ids)
+        row.ids += ids
+        row.target += target
+        row.position += range(start, start + length)
+        row.number += [number] * length
+        row.step += [one.step] * length
+        cells[number, list(one.about)] = True
     return Questions(
-        ids=ids,
-        position=start[:, None] + torch.arange(ids.shape[1]),
-        target=_padded([row[1] for row in rows], SILENT),
-        clip=torch.tensor([row[2] for row in rows]),
-        step=torch.tensor([row[3].step for row in rows]),
-        about=about,
-        names=torch.tensor([row[3].names for row in rows]),
-        task=torch.tensor([row[3].task for row in rows]),
+        ids=_padded([row.ids for row in rows], tongue.tokenizer.pad_token_id),
+        position=_padded([row.position for row in rows], 0),
+        target=_padded([row.target for row in rows], SILENT),
+        number=_padded([row.number for row in rows], _PADDING),
+        step=_padded([row.step for row in rows], 0),
+        clip=torch.tensor([clip for clip, _ in every]),
+        about=cells,
+        names=torch.tensor([one.names for _, one in every]),
+        task=torch.tensor([one.task for _, one in every]),
     )
+
+
+@dataclass(slots=True)
+class _Row:
+    ids: list[int] = field(default_factory=list)
+    position: list[int] = field(default_factory=list)
+    target: list[int] = field(default_factory=list)
+    number: list[int] = field(default_factory=list)
+    step: list[int] = field(default_factory=list)
 
 
 def _padded(lists: Sequence[list[int]], value: int) -> Tensor:
@@ -212,7 +216,7 @@ def _padded(lists: Sequence[list[int]], value: int) -> Tensor:
 
 
 def memory_mask(memories: Memories) -> Tensor:
-    """Who sees whom within a clip, float [b, 1, l, l]: sink, window, and what came before."""
+    """Who sees whom within a clip, [b, 1, l, l]: sink, window, and what came before."""
     step = memories.step
     key, query = step[:, None, :], step[:, :, None]
     recent = (key > query - memories.window[:, None, None]) & (key >= 0)
@@ -222,19 +226,18 @@ def memory_mask(memories: Memories) -> Tensor:
 
 
 def question_mask(memories: Memories, questions: Questions) -> Tensor:
-    """What questions see, float [n, 1, m, l + m]: sink and window of their clip, and themselves."""
-    step = memories.step[questions.clip]  # [n, l]
-    newest = questions.step[:, None]
-    window = memories.window[questions.clip][:, None]
-    seen = (step == 0) | ((step > newest - window) & (step <= newest) & (step > 0))
-    n, m = questions.ids.shape
-    own = torch.ones(m, m, dtype=torch.bool, device=step.device).tril().expand(n, m, m)
-    return _added(torch.cat([seen[:, None, :].expand(n, m, -1), own], dim=2))
+    """What questions see, [b, 1, m, l + m]: sink and window of their clip, and themselves."""
+    step, newest = memories.step[:, None, :], questions.step[..., None]
+    window = memories.window[:, None, None]
+    seen = (step == 0) | ((step > newest - window) & (step <= newest) & (step > 0))  # [b, m, l]
+    same = questions.number[..., None] == questions.number[:, None, :]
+    return _added(torch.cat([seen, same.tril()], dim=2))
 
 
 def _added(seen: Tensor) -> Tensor:
-    """A mask to be added to scores, float [n, 1, m, l]: 0 where seen, minus infinity elsewhere."""
-    return torch.zeros(seen.shape, device=seen.device).masked_fill_(~seen, -torch.inf)[:, None]
+    """A mask to be added to scores, [n, 1, m, l]: 0 where seen, minus infinity elsewhere."""
+    mask = torch.zeros(seen.shape, dtype=torch.bfloat16, device=seen.device)
+    return mask.masked_fill_(~seen, -torch.inf)[:, None]
 
 
 def positions(memories: Memories, visual: Tensor, row: Tensor, column: Tensor) -> Tensor:

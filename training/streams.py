@@ -134,16 +134,16 @@ class StreamPhase(nn.Module):
     def _ask(
         self, memories: Memories, questions: Questions, memory: Cache
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Each question asked of its clip's memory.
+        """All questions asked of their clips' memories.
 
         Returns:
-            last hidden states [n, m, d], those before the layer of `_LOOKING`, and where its heads
-            look [n, h, m, l + m].
+            last hidden states [b, m, d], those before the layer of `_LOOKING`, and where its heads
+            look [b, h, m, l + m].
         """
         language = self.model.model.language_model
         snapshots = DynamicCache(config=language.config)
         for number, layer in enumerate(memory.layers):
-            snapshots.update(layer.keys[questions.clip], layer.values[questions.clip], number)
+            snapshots.update(layer.keys, layer.values, number)
         out = language(
             inputs_embeds=language.embed_tokens(questions.ids),
             position_ids=questions.position.expand(3, -1, -1),
@@ -163,29 +163,21 @@ class StreamPhase(nn.Module):
     def _answers(
         self, batch: Batch, memory: Cache, keep: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        losses, rights, wholes, looks, names, tasks = [], [], [], [], [], []
-        for questions in batch.questions:
-            said = questions.target != SILENT
-            hidden, early, looking = self._ask(batch.memories, questions, memory)
-            named = questions.names[said.nonzero()[:, 0]]
-            names.append((self.names(early[said]).float(), named))
-            looks.append(self._looked_at(looking, batch.memories, questions, keep))
-            logits = self.model.lm_head(hidden[said]).float()
-            wanted = questions.target[said]
-            losses.append(F.cross_entropy(logits, wanted, reduction="none"))
-            rights.append((logits.argmax(1) == wanted).float())
-            wholes.append(_all_right(said, rights[-1]))
-            tasks.append(questions.task[_begins(said).nonzero()[:, 0]])
-        looked = torch.cat(looks)
-        loss = torch.cat(losses).mean() + _NAME_WEIGHT * _by_name(names)
+        questions = batch.questions
+        said = questions.target != SILENT
+        hidden, early, looking = self._ask(batch.memories, questions, memory)
+        looked = self._looked_at(looking, batch.memories, questions, keep)
+        logits = self.model.lm_head(hidden[said]).float()
+        wanted = questions.target[said]
+        loss = F.cross_entropy(logits, wanted)
+        named = questions.names[questions.number[said]]
+        loss = loss + _NAME_WEIGHT * _by_name(self.names(early[said]).float(), named)
         if len(looked):
             loss = loss - _LOOK_WEIGHT * (looked + 1e-4).log().mean()
-        measures = {
-            "tokens": torch.cat(rights),
-            "answers": torch.cat(wholes),
-            "looked": looked.detach(),
-        }
-        whole, task = measures["answers"], torch.cat(tasks)
+        right = (logits.argmax(1) == wanted).float()
+        whole = _all_right(said, right)
+        task = questions.task[questions.number[_begins(said)]]
+        measures = {"tokens": right, "answers": whole, "looked": looked.detach()}
         for number in set(task.tolist()):
             measures[_TASKS[number]] = whole[task == number]
         return loss, {k: float(v.mean()) for k, v in measures.items()}
@@ -196,7 +188,7 @@ class StreamPhase(nn.Module):
         """Which share of the attention lies on what is meant, for every place that answers, [k].
 
         Args:
-            looking: [n, h, m, l + m].
+            looking: [b, h, m, l + m].
             memories: the clips.
             questions: asked of them.
             keep: bool [b * steps, 36], the visual tokens that stayed.
@@ -207,9 +199,9 @@ class StreamPhase(nn.Module):
         visual = memories.ids[questions.clip] == self.tongue.visual  # [n, l]
         meant = torch.zeros(visual.shape, device=visual.device)
         meant.masked_scatter_(visual, questions.about[stayed].float())
-        judged = said & meant.any(1, keepdim=True)  # [n, m]
+        judged = said & meant.any(1)[questions.number]  # [b, m]; padding says nothing
         rows = looking.transpose(1, 2)[judged][..., : visual.shape[1]].float()  # [k, h, l]
-        return (rows * meant[judged.nonzero()[:, 0], None]).sum(-1).flatten()
+        return (rows * meant[questions.number[judged], None]).sum(-1).flatten()
 
     def _events(
         self, states: tuple[Tensor, ...], batch: Batch, visual: Tensor, keep: Tensor
@@ -249,13 +241,13 @@ def kept(features: Tensor, batch: Batch) -> Tensor:
     return rank < batch.counts[:, None]
 
 
-def _by_name(names: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Cross-entropy of the colour and shape that questions name.
+def _by_name(logits: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy of the colour and noun that questions name.
 
     Args:
-        names: logits [k, colours + shapes + 2] and the truth, int64 [k, 2].
+        logits: [k, colours + nouns + 2].
+        truth: int64 [k, 2].
     """
-    logits, truth = (torch.cat(parts) for parts in zip(*names, strict=True))
     colour, noun = torch.split(logits, _SPLIT, dim=1)
     total = F.cross_entropy(colour, truth[:, 0], ignore_index=SILENT)
     return torch.nan_to_num(total + F.cross_entropy(noun, truth[:, 1], ignore_index=SILENT))

@@ -86,7 +86,7 @@ def test_a_question_sees_the_sink_its_window_and_itself_only(tongue):
     rows = [remember(tongue, [0.1, 0.6, 1.1, 1.6], [4, 5, 6, 7], gap=0)]
     memories = collate(tongue, rows, [2])
     asked = [[Asked(3, (("What is new?", "Nothing new."),))]]
-    (questions,) = collate_questions(tongue, rows, asked, parts=1)
+    questions = collate_questions(tongue, rows, asked)
     seen = question_mask(memories, questions)[0, 0] == 0
     steps = memories.step[0]
     for place in range(questions.ids.shape[1]):
@@ -107,7 +107,7 @@ def test_asking_of_memory_equals_the_stock_model_on_the_whole_sequence(tongue, m
     row = remember(tongue, [0.1, 0.6], counts, gap=0)
     asked = Asked(2, (("Where is the star?", "It is at the top."),))
     memories = collate(tongue, [row], [2])
-    (questions,) = collate_questions(tongue, [row], [[asked]], parts=1)
+    questions = collate_questions(tongue, [row], [[asked]])
     phase = StreamPhase("check", model, tongue, recipe((2, 2), 1, 1), eye=0, room=ROOM)
     with torch.no_grad():
         features, taps = see(model, frames)
