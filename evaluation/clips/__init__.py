@@ -1,0 +1,1 @@
+"""Real clips: whether a model answers the simplest questions about them better than by chance."""
