@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pruning.curvestream import CurveStream
 from pruning.dtd import DTD, DTDFixed
 from pruning.dycoke import DyCoke
 from pruning.evs import EVS, EVSOffline
@@ -31,6 +32,7 @@ METHODS: tuple[type[PruningPolicy], ...] = (
     EVSOffline,
     DyCoke,
     HoliTom,
+    CurveStream,
 )
 
 

@@ -31,6 +31,11 @@ def odd_and_looked_at(features: Tensor, attention: Tensor, step: int, place: int
     looked_at(features, attention, step, place)
 
 
+def new_scene(features: Tensor, attention: Tensor, step: int, place: int) -> None:
+    """A step unlike all others, the token in it; for methods that choose whole steps."""
+    features[step] = -1.0
+
+
 BLIND = None
 
 CONTROLS: dict[str, Plant | None] = {
@@ -49,4 +54,5 @@ CONTROLS: dict[str, Plant | None] = {
     "evs-offline": odd_one,
     "dycoke": odd_one,
     "holitom": odd_and_looked_at,
+    "curvestream": new_scene,
 }
