@@ -22,7 +22,11 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Random(PruningPolicy):
-    """Keeps tokens drawn without replacement; the same seed and stream give the same draw."""
+    """Keeps tokens drawn without replacement; the same seed and stream give the same draw.
+
+    Args:
+        seed: of the draw.
+    """
 
     seed: int = 0
     method: Literal["random"] = "random"

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from core.errors import ConfigError
+from pruning.registry import METHODS
 from pruning.uniform import Uniform
 from pruning.vcast import VCast
 from stream.configuration import as_yaml, json_schema, load_settings, masked
@@ -109,12 +110,14 @@ def test_secrets_come_from_the_environment_and_are_masked_when_shown() -> None:
 def test_every_setting_has_a_description_and_the_schema_is_complete() -> None:
     schema = json_schema()
     assert set(schema["properties"]) == set(Settings.model_fields)
-    policies = {"Dense", "Uniform", "Random", "VCast"}
+    methods = {method.__name__ for method in METHODS}
+    assert methods <= set(schema["$defs"])
     for name, section in schema["$defs"].items():
-        if name in policies:
-            continue
         for key, value in section.get("properties", {}).items():
-            assert value.get("description"), f"{name}.{key}"
+            if name in methods:  # a policy's docstring describes its parameters
+                assert key == "method" or f"{key}:" in section["description"], f"{name}.{key}"
+            else:
+                assert value.get("description"), f"{name}.{key}"
 
 
 def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
