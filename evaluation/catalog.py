@@ -21,8 +21,15 @@ def _embedded(argv: Sequence[str]) -> int:
     return main(argv)
 
 
+def _twins(argv: Sequence[str]) -> int:
+    from evaluation.twins.command import main
+
+    return main(argv)
+
+
 EVALUATIONS: Final[dict[str, Job]] = {
     "clips": Job("primitive questions about real clips", _clips),
     "embedded": Job("answers of the embedded model about unseen demo scenes", _embedded),
     "paired": Job(paired.DESCRIPTION, paired.main),
+    "twins": Job("counterfactual pairs of rendered videos, scored by pairs", _twins),
 }
