@@ -13,11 +13,11 @@ from core.errors import ModelLoadFailed
 from models.qwen3_vl import Qwen3VL
 from models.vlm import ModelInfo, VideoLanguageModel
 
-EMBEDDED = "embedded"
+EMBEDDED = {"embedded": ".", "embedded-xs": "xs"}  # names, and where under `models.embedded`
 EMBEDDED_NOTE = (
-    "The embedded model is small and knows only the rendered demo world (coloured shapes that "
-    "appear, move and leave). For real cameras load Qwen3-VL, for example "
-    "--model Qwen/Qwen3-VL-2B-Instruct."
+    "The embedded model is small and knows only the rendered demo worlds (shapes, everyday "
+    "objects, signs, boxes and lamps that appear, move, change and leave). For real cameras load "
+    "Qwen3-VL, for example --model Qwen/Qwen3-VL-2B-Instruct."
 )
 PREPROCESSOR = "preprocessor_config.json"
 PIXELS = (64 * 32 * 32, 256 * 32 * 32)  # per picture, where a checkpoint does not say
@@ -29,7 +29,7 @@ def load_model(
     """Load a checkpoint of the Qwen3-VL family.
 
     Args:
-        name: `embedded`, a folder, or a Hugging Face id.
+        name: `embedded`, `embedded-xs`, a folder, or a Hugging Face id.
         device: `auto` (a GPU if there is one), or what torch takes.
         dtype: `auto` (float32 on CPU, bfloat16 on a GPU), or `float32`, `bfloat16`, `float16`.
         max_pixels: largest picture area fed to the vision tower; None takes the checkpoint's.
@@ -80,19 +80,19 @@ def _load(
         parameters=sum(p.numel() for p in model.parameters()),
         device=str(where),
         dtype=str(precision).removeprefix("torch."),
-        note=EMBEDDED_NOTE if name == EMBEDDED else "",
+        note=EMBEDDED_NOTE if name in EMBEDDED else "",
     )
     return Qwen3VL(model, tokenizer, info, min_pixels=low, max_pixels=high)
 
 
-def embedded_folder() -> Path:
-    """Where the embedded checkpoint lies, in a checkout and when installed."""
-    return Path(str(importlib.resources.files("models.embedded")))
+def embedded_folder(name: str = "embedded") -> Path:
+    """Where an embedded checkpoint lies, in a checkout and when installed."""
+    return Path(str(importlib.resources.files("models.embedded"))) / EMBEDDED[name]
 
 
 def _folder(name: str) -> str:
-    if name == EMBEDDED:
-        return str(embedded_folder())
+    if name in EMBEDDED:
+        return str(embedded_folder(name))
     path = Path(name).expanduser()
     looks_local = path.is_absolute() or name.startswith((".", "~")) or path.is_dir()
     if not looks_local:

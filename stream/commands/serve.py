@@ -82,7 +82,7 @@ async def serve(options: ServeOptions) -> None:
 
 def _server(house: House, settings: Settings, doorman: Doorman) -> Server:
     info = house.model.info
-    model = ModelInfo(name=info.name, embedded=info.name == "embedded", note=info.note)
+    model = ModelInfo(name=info.name, embedded=bool(info.note), note=info.note)
     answer, server = settings.answer, settings.server
     rules = Rules(
         instructions=answer.instructions,
