@@ -36,6 +36,11 @@ def new_scene(features: Tensor, attention: Tensor, step: int, place: int) -> Non
     features[step] = -1.0
 
 
+def typical(features: Tensor, attention: Tensor, step: int, place: int) -> None:
+    """A token that is the mean of its step; for methods that keep one to stand for all."""
+    features[step, place] = features[step].mean(dim=0)
+
+
 BLIND = None
 
 CONTROLS: dict[str, Plant | None] = {
@@ -55,4 +60,21 @@ CONTROLS: dict[str, Plant | None] = {
     "dycoke": odd_one,
     "holitom": odd_and_looked_at,
     "curvestream": new_scene,
+    "omnirefine": odd_one,
+    "visionzip": looked_at,
+    "divprune": odd_one,
+    "stc": odd_one,
+    "vidcom2": odd_one,
+    "vidcom2-offline": odd_one,
+    "videoscan": typical,
+    "longvlm": odd_one,
+    "fastvid": looked_at,
+    "flashvid": looked_at,
+    "prunevid": odd_one,
+    "fluxmem": odd_one,
+    "fluxmem-long": odd_one,
+    "visionzip-stop": looked_at,
+    "fastvid-stop": looked_at,
+    "flashvid-stop": looked_at,
+    "holitom-stop": odd_and_looked_at,
 }
