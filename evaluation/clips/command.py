@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +50,9 @@ def main(argv: Sequence[str]) -> int:
 async def _measure(
     options: argparse.Namespace, file: QuestionFile, paths: Mapping[str, Path]
 ) -> dict[str, Any]:
-    settings = load_settings(options.config, {"model": {"name": options.model}})
+    # A slow machine must not change answers: in a recording played to the frame nothing is stale.
+    fixed = {"model": {"name": options.model}, "answer": {"stale_after_s": math.inf}}
+    settings = load_settings(options.config, fixed)
     alone = settings.model_copy(update={"cameras": {}})
     async with open_house(alone, pace=MaxPace()) as house:
         replies = await _replies(Player(house, settings.answer.max_tokens), file, paths)

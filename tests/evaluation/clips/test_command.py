@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
 
 import pytest
 import torch
@@ -12,48 +16,57 @@ from evaluation.clips.command import main
 from tests.evaluation.clips.film import tree, write_film, write_questions
 
 
-@pytest.fixture
-def threads():
-    """The command sets the number of threads for the process."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+@dataclass(frozen=True)
+class Run:
+    """What one call of the command left behind."""
+
+    status: int
+    shown: str
+    result: dict[str, Any]
 
 
-def test_a_film_is_played_upright_turned_and_black_and_the_answers_are_scored(
-    tmp_path, capsys, threads
-):
-    film = write_film(tmp_path / "film.mp4")
-    questions = write_questions(tmp_path / "q.yaml", tree(film))
-    out = tmp_path / "result.json"
-    call = ["--clips", str(tmp_path), "--questions", str(questions), "--json", str(out)]
-    assert EVALUATIONS["clips"].main(call) == 0
-    result = json.loads(out.read_text())
-    assert {kind: row["n"] for kind, row in result["tasks"].items()} == {
-        "moving": 2,
-        "direction": 4,
-        "count": 1,
-        "colour": 1,
-        "all": 8,
-    }
-    assert result["clips"] == {"film.mp4": result["tasks"]}
-    assert all({"accuracy", "n", "blank", "most_frequent"} <= row.keys() for row in
-               result["tasks"].values())  # fmt: skip
-    answers = result["answers"]
-    assert [a["truth"] for a in answers if a["kind"] == "direction"] == [
-        "right",
-        "up",
-        "left",
-        "down",
-    ]
-    # A drawn square is what the model was made for: it must do better than on black video.
-    colour = next(a for a in answers if a["kind"] == "colour")
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One call for all tests: loading the model is most of it."""
+    folder = tmp_path_factory.mktemp("clips")
+    questions = write_questions(folder / "q.yaml", tree(write_film(folder / "film.mp4")))
+    out, shown = folder / "result.json", StringIO()
+    threads = torch.get_num_threads()
+    call = ["--clips", str(folder), "--questions", str(questions), "--json", str(out)]
+    with redirect_stdout(shown):
+        status = EVALUATIONS["clips"].main(call)
+    torch.set_num_threads(threads)
+    return Run(status, shown.getvalue(), json.loads(out.read_text()))
+
+
+def test_every_question_is_scored_for_each_clip_and_over_all(run):
+    assert run.status == 0
+    rows = run.result["tasks"]
+    counts = {"moving": 2, "direction": 4, "count": 1, "colour": 1, "all": 8}
+    assert {kind: row["n"] for kind, row in rows.items()} == counts
+    assert run.result["clips"] == {"film.mp4": rows}
+    assert all({"accuracy", "n", "blank", "most_frequent"} <= row.keys() for row in rows.values())
+    assert "film.mp4" in run.shown and "within one" in run.shown
+    assert "8 questions about 2 passages" in run.shown
+
+
+def test_directions_are_asked_in_four_turns_and_the_model_sees_them_turned(run):
+    asked = [answer for answer in run.result["answers"] if answer["kind"] == "direction"]
+    assert [answer["truth"] for answer in asked] == ["right", "up", "left", "down"]
+    # The same film, so only the turns can make the answers differ.
+    assert len({answer["answer"] for answer in asked}) >= 3, asked
+
+
+def test_a_drawn_square_is_seen_in_its_colour_and_better_than_black_video(run):
+    colour = next(answer for answer in run.result["answers"] if answer["kind"] == "colour")
     assert colour["right"], colour
-    ways = [a["answer"] for a in answers if a["kind"] == "direction"]
-    assert len(set(ways)) >= 3, ways
-    assert result["tasks"]["all"]["accuracy"] > result["tasks"]["all"]["blank"]
-    shown = capsys.readouterr().out
-    assert "film.mp4" in shown and "within one" in shown and "8 questions about 2" in shown
+    every = run.result["tasks"]["all"]
+    assert every["accuracy"] > every["blank"]
+
+
+def test_answers_do_not_say_that_a_recording_is_old(run):
+    said = [answer[key] for answer in run.result["answers"] for key in ("answer", "blank")]
+    assert not [text for text in said if "newest picture" in text]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +77,7 @@ def test_a_film_is_played_upright_turned_and_black_and_the_answers_are_scored(
         (lambda film, questions: questions.unlink(), 2, "cannot be read"),
     ],
 )
-def test_a_wrong_call_ends_with_one_line(tmp_path, capsys, threads, spoil, status, message):
+def test_a_wrong_call_ends_with_one_line(tmp_path, capsys, spoil, status, message):
     film = tmp_path / "film.mp4"
     film.write_bytes(b"of no importance")
     questions = write_questions(tmp_path / "q.yaml", tree(film))
