@@ -19,10 +19,14 @@ from pruning.ranking import best
 NEIGHBOURS = 7
 
 
-def centres(tokens: Tensor, count: int) -> Tensor:
-    """Rows of `count` centres among tokens [n, d], int64, increasing; 1 <= count <= n."""
+def centres(tokens: Tensor, count: int, neighbours: int | None = None) -> Tensor:
+    """Rows of `count` centres among tokens [n, d], int64, increasing; 1 <= count <= n.
+
+    `neighbours` is the k of the density, at most n; None for min(7, count).
+    """
     distances = _distances(tokens, tokens)
-    nearest = distances.topk(min(NEIGHBOURS, count), dim=1, largest=False).values
+    k = min(NEIGHBOURS, count) if neighbours is None else min(neighbours, len(tokens))
+    nearest = distances.topk(k, dim=1, largest=False).values
     density = (-nearest.square().mean(dim=1)).exp()
     row = torch.arange(len(tokens), device=tokens.device)
     denser = (density > density[:, None]) | ((density == density[:, None]) & (row < row[:, None]))

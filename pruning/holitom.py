@@ -143,7 +143,7 @@ def _moving(attention: Tensor, still: Tensor, given: Tensor, ratio: float) -> Te
     for step, received in enumerate(attention):
         places = ~still & ~given if step == 0 else ~still
         count = math.ceil(int(places.sum()) * ratio - 1e-9)
-        mask[step, best(received.masked_fill(~places, -1.0), count)] = True
+        mask[step, best(received.masked_fill(~places, -math.inf), count)] = True
     return mask
 
 
