@@ -13,6 +13,7 @@ from pruning.online import OnlinePruner
 from pruning.policy import PruningPolicy, Spending
 from pruning.registry import METHODS, policies
 from pruning.state import restore, save
+from pruning.vcast_offline import VCastOffline
 from stream.settings import PruningSettings
 from tests.pruning.controls import BLIND, CONTROLS
 from tests.pruning.running import joined, run
@@ -86,6 +87,13 @@ def test_how_a_stream_is_cut_into_segments_changes_nothing(policy, lengths):
     cut = run(policy, features, 6, lengths)
     assert torch.equal(whole.index, cut.index)
     assert torch.equal(whole.features, cut.features)
+
+
+def test_to_a_method_that_decides_segments_as_a_whole_the_cut_matters():
+    """The control of the test above: it can fail."""
+    features = stream(2, 24)
+    whole, cut = (run(VCastOffline(), features, 6, lengths) for lengths in ([24], [8] * 3))
+    assert not torch.equal(whole.index, cut.index)
 
 
 @every
