@@ -5,6 +5,7 @@ from __future__ import annotations
 from pruning.selectors.closest import Closest
 from pruning.selectors.even import Even
 from pruning.selectors.fastv import FastV
+from pruning.selectors.free_video_llm import FreeVideoLLM
 from pruning.selectors.holitom_inner import HoliTomInner
 from pruning.selectors.selector import Selector
 
@@ -13,6 +14,7 @@ SELECTORS: tuple[type[Selector], ...] = (
     Closest,
     HoliTomInner,
     FastV,
+    FreeVideoLLM,
 )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from tests.pruning.scenes import H, W
+
 # Changes features [n, d] and attention [n] at one row for question features [q, d], in place.
 Plant = Callable[[Tensor, Tensor, Tensor, int], None]
 
@@ -23,6 +25,16 @@ def looked_at(features: Tensor, attention: Tensor, question: Tensor, row: int) -
     attention[row] += 1.0
 
 
+def asked_for_around(features: Tensor, attention: Tensor, question: Tensor, row: int) -> None:
+    """A corner of a step that looks like the question, and in it the token that does most."""
+    step, place = divmod(row, H * W)
+    top, left = min(place // W, H - 3), min(place % W, W - 4)
+    picture = features[step * H * W : (step + 1) * H * W].view(H, W, -1)
+    asked = question.mean(dim=0)
+    picture[top : top + 3, left : left + 4] = asked + 0.1
+    features[row] = asked
+
+
 DEAF = None
 
 CONTROLS: dict[str, Plant | None] = {
@@ -30,4 +42,5 @@ CONTROLS: dict[str, Plant | None] = {
     "closest": asked_for,
     "holitom-inner": looked_at,
     "fastv": looked_at,
+    "free-video-llm": asked_for_around,
 }
