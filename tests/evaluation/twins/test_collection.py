@@ -17,15 +17,15 @@ from evaluation.twins.pairs import Pair
 from evaluation.twins.scripts import MOTIONS
 from worlds.backdrop import TurnedScenery
 from worlds.painter import Painter
-from worlds.questions.catalog import MAKERS, ask
+from worlds.questions.catalog import ask
 from worlds.questions.moment import Moment, clear
 from worlds.twins import Stretch
 from worlds.vocabulary import BOX, HEADINGS, LAMP
 
 SIZE = (64, 64)
 TASKS = {"reversible": "happened", "direction": "direction", "sequence": "order"}
-DYNAMIC = list(TASKS)
-WORDINGS = 3000  # draws in which the same words come up again
+UNASKED = ("cover or uncover", "appear or leave")  # training does not ask what happened of these
+WORDINGS = 1500  # draws in which the same words come up again, most of the time
 
 
 @cache
@@ -89,29 +89,23 @@ def test_every_kind_of_a_family_comes_up_and_no_answer_is_right_too_often(family
         assert max(truths.values()) <= 2 * min(truths.values())
 
 
-@pytest.mark.parametrize("family", DYNAMIC)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_the_question_makers_of_training_give_the_same_truths_to_the_same_words(family):
     checked = 0
     for pair in drawn(family)[:24]:
-        if pair.change in ("cover or uncover", "appear or leave"):
-            continue  # training does not ask what happened of these
+        if pair.change in UNASKED:
+            continue
         for member in pair.members:
             moment = Moment(member.shown, member.shown.last, 0.0)
-            asked = (ask(moment, TASKS[family], np.random.default_rng(n)) for n in range(WORDINGS))
+            asked = (
+                ask(moment, TASKS.get(family, pair.change), np.random.default_rng(n))
+                for n in range(WORDINGS)
+            )
             same = next((one for one in asked if one and one.text == pair.question), None)
             if same is not None:
                 assert strict(same.answer, from_options(pair.options)) == member.truth, pair.key
                 checked += 1
     assert checked > 20
-
-
-def test_static_truths_are_those_of_the_question_makers():
-    for pair in drawn("static")[:16]:
-        for member in pair.members:
-            moment = Moment(member.shown, member.shown.last, 0.0)
-            found = (MAKERS[pair.change](moment, np.random.default_rng(n)) for n in range(WORDINGS))
-            same = next(one for one in found if one and one.text == pair.question)
-            assert strict(same.answer, from_options(pair.options)) == member.truth
 
 
 @pytest.mark.parametrize("family", ["direction", "static"])

@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from transformers.utils import logging
 
 from evaluation.catalog import EVALUATIONS
 from evaluation.paired.command import main as paired
@@ -44,10 +45,13 @@ class Stubborn:
 
 
 @pytest.fixture
-def one_thread():
+def quiet_model():
+    """One thread of torch, and no progress bar: its watcher would outlive the test."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    logging.disable_progress_bar()
     yield
+    logging.enable_progress_bar()
     torch.set_num_threads(before)
 
 
@@ -115,7 +119,7 @@ def test_who_sees_no_motion_sees_one_picture_or_none():
     assert np.array_equal(still.frame(0.0, SIZE), film.frame(film.last / 2, SIZE))
 
 
-async def test_after_blank_video_the_model_says_the_same_of_both_members(one_thread):
+async def test_after_blank_video_the_model_says_the_same_of_both_members(quiet_model):
     async with open_house(load_settings(), pace=MaxPace()) as house:
         said = await play(PipelinePlayer(house, Blank), [draw(f, 0) for f in DYNAMIC])
     for one, other in zip(said[::2], said[1::2], strict=True):
@@ -123,7 +127,7 @@ async def test_after_blank_video_the_model_says_the_same_of_both_members(one_thr
 
 
 def test_the_command_plays_through_the_pipeline_and_writes_what_it_found(
-    one_thread, tmp_path, capsys
+    quiet_model, tmp_path, capsys
 ):
     answers, out = tmp_path / "a.jsonl", tmp_path / "r.json"
     call = ["--family", "direction", "--family", "static", "--limit", "1", "--blank", "--middle"]
