@@ -25,8 +25,8 @@ from typing import ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
-from core.tokens import Merge
 from pruning.density import centres, nearest
+from pruning.merging import Flow, merged
 from pruning.policy import Kept, PruningPolicy, Seen, Spending, State
 from pruning.ranking import at_least_one, best, rows_of
 from pruning.similarity import cosine
@@ -80,7 +80,7 @@ class HoliTom(PruningPolicy):
         covered = self._covered(features[0], state)
         left = seen.steps * m - windows.saved - int(covered.sum())
         ratio = min(budget / max(left, 1), 1.0)
-        masks, edges = [], []
+        masks, flows = [], []
         for start, stop in windows.bounds:
             pairs = alike[start : stop - 1]
             still = pairs.all(dim=0) if len(pairs) else torch.zeros_like(covered)
@@ -88,8 +88,8 @@ class HoliTom(PruningPolicy):
             mask = _moving(seen.received[start:stop], still, given, ratio)
             flow = self._flow(features[start:stop], still & ~given, ratio)
             if flow is not None:
-                mask[0, flow.target] = True
-                edges.append(Merge(flow.source + start * m, flow.target + start * m, flow.weight))
+                mask[0, flow.anchor] = True
+                flows.append(Flow(flow.source + start * m, flow.anchor + start * m, flow.weight))
             masks.append(mask)
         mask = at_least_one(torch.cat(masks), seen.received)
         rows = rows_of(mask)
@@ -100,7 +100,7 @@ class HoliTom(PruningPolicy):
         if state.content is not None:
             content = torch.where(given[:, None], state.content, content)
         after = Emitted(content, given | flowed | (mask[-1] & ~still))
-        return Kept(rows, after, _joined(rows, edges))
+        return Kept(rows, after, merged(rows, flows))
 
     def _covered(self, first: Tensor, state: Emitted) -> Tensor:
         """Places of the first step whose content was emitted before, bool [m]."""
@@ -108,10 +108,10 @@ class HoliTom(PruningPolicy):
             return torch.zeros(len(first), dtype=torch.bool, device=first.device)
         return state.there & (cosine(first, state.content) > self.tau)
 
-    def _flow(self, window: Tensor, still: Tensor, ratio: float) -> Merge | None:
+    def _flow(self, window: Tensor, still: Tensor, ratio: float) -> Flow | None:
         """How the standing places of a window [w, m, d] merge, or None if none of them is kept.
 
-        Sources are rows of the window, targets places in its first step.
+        Sources are rows of the window, anchors places in its first step.
         """
         places = still.nonzero()[:, 0]
         count = round(len(places) * ratio)
@@ -125,7 +125,7 @@ class HoliTom(PruningPolicy):
         shares[peaks] += self.beta
         first = torch.arange(steps, device=window.device)[:, None] * m
         anchors = places[peaks][cluster]
-        return Merge(
+        return Flow(
             (first + places).flatten(), anchors.repeat(steps), (shares / steps).repeat(steps)
         )
 
@@ -145,11 +145,3 @@ def _moving(attention: Tensor, still: Tensor, given: Tensor, ratio: float) -> Te
         count = math.ceil(int(places.sum()) * ratio - 1e-9)
         mask[step, best(received.masked_fill(~places, -math.inf), count)] = True
     return mask
-
-
-def _joined(rows: Tensor, edges: list[Merge]) -> Merge | None:
-    """The merges of all windows as one, their targets as places among the kept rows."""
-    if not edges:
-        return None
-    source, target, weight = (torch.cat(parts) for parts in zip(*edges, strict=True))
-    return Merge(source, torch.searchsorted(rows, target), weight)
