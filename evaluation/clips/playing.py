@@ -41,7 +41,7 @@ class Player:
             max_tokens=self.max_tokens,
         )
         rows, _ = await replay.run(
-            lambda: ViewedSource(open_source(f"file:{path}", pace=MaxPace()), view), f"file:{path}"
+            lambda: ViewedSource(open_source(str(path), pace=MaxPace()), view), str(path)
         )
         found = {(row.asked_at, row.question): row.result for row in rows}
         for (at, text), result in found.items():
