@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pruning.selectors.closest import Closest
+from pruning.selectors.emcompress import EMCompress
 from pruning.selectors.even import Even
 from pruning.selectors.fastv import FastV
 from pruning.selectors.free_video_llm import FreeVideoLLM
@@ -15,6 +16,7 @@ SELECTORS: tuple[type[Selector], ...] = (
     HoliTomInner,
     FastV,
     FreeVideoLLM,
+    EMCompress,
 )
 
 

@@ -43,4 +43,5 @@ CONTROLS: dict[str, Plant | None] = {
     "holitom-inner": looked_at,
     "fastv": looked_at,
     "free-video-llm": asked_for_around,
+    "emcompress": asked_for,
 }
