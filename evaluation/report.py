@@ -10,6 +10,7 @@ from evaluation.rows import Rows
 from evaluation.suites import SUITES
 
 _MISTAKES: Final = 3  # listed of each task
+_COLUMNS: Final = "  task        right   95% interval  blank  common  words     n"
 
 
 def summary(suites: Mapping[str, Rows], paired: float | None) -> dict[str, Any]:
@@ -71,9 +72,7 @@ def verdict_line(name: str, verdict: Mapping[str, Any]) -> str:
 
 
 def _answered(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    yield (
-        f"  {'task':<11}{'right':>6}{'95% interval':>15}{'blank':>7}{'common':>8}{'words':>7}{'n':>6}"
-    )
+    yield _COLUMNS
     for task, row in tasks.items():
         interval = f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
         blank = "-" if row["blank"] is None else f"{100 * row['blank']:.1f}"

@@ -28,7 +28,7 @@ NEAR: Final = 1.0  # seconds between an event and words about it
 _LATEST: Final = 300.0  # seconds into the world
 _TRIES: Final = 200
 _VERBS: Final = {"appeared": ("appears", "comes in"), "left": ("leaves", "goes away")}
-_KINDS: Final = tuple({kind for kinds in AWAITED.values() for kind in kinds})
+_KINDS: Final = frozenset(kind for kinds in AWAITED.values() for kind in kinds)
 
 Watched: TypeAlias = tuple[Scene, tuple[Vigil, ...]]
 

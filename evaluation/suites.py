@@ -44,7 +44,7 @@ class Suite:
     ages: Sequence[float] = ()
 
 
-_RECENT: Final = Footage(recent.recent, recent.FPS, scenes=200, dark=200)
+_RECENT: Final = Footage(recent.recent, recent.FPS, scenes=300, dark=300)
 
 SUITES: Final[Mapping[str, Suite]] = {
     "now": Suite(NOW, _RECENT),

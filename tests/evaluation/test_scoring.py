@@ -1,4 +1,4 @@
-"""Scores: what exact match counts, and what stands beside it."""
+"""Scores of answers: what counts as right, and what stands beside it."""
 
 from __future__ import annotations
 
@@ -6,91 +6,137 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.catalog import EVALUATIONS
-from evaluation.embedded import GATES, score
-from evaluation.scenes import STEP_SECONDS, held_out
-from evaluation.scoring import Scores, lines, passed
-from worlds.catalog import HELD_OUT
-from worlds.questions import Question, clear
-from worlds.wording import TASKS
+from evaluation.gates import BLANK, GATES, PAIRED, STANDING, passed, verdicts
+from evaluation.rows import Row, Rows
+from evaluation.scoring import by_age, line, mistakes, right, seconds, table
+from worlds.wording import say_time
 
 ANSWERS = st.sampled_from(["It is red.", "It is blue.", "Yes.", "No."])
 
 
+def row(task="t", truth="Yes.", answer="Yes.", blank=None, question="?", age=None) -> Row:
+    return Row(task, question, truth, answer, "demo:desk?seed=1", 3.0, 9.0, True, age, blank)
+
+
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), ANSWERS, ANSWERS, ANSWERS), min_size=1))
-def test_shares_lie_in_0_to_1_and_counts_add_up(rows):
-    scores = Scores()
-    right = [scores.add(Question(t, "?", truth), said, blank) for t, truth, said, blank in rows]
-    table = scores.table()
-    assert sum(row["n"] for row in table.values()) == len(rows)
-    assert sum(row["accuracy"] * row["n"] for row in table.values()) == pytest.approx(sum(right))
-    for row in table.values():
-        assert all(0 <= row[key] <= 1 for key in ("accuracy", "blank", "most_frequent"))
-        assert row["most_frequent"] >= 1 / row["n"]
+def test_shares_lie_in_0_to_1_inside_their_intervals_and_counts_add_up(made):
+    found = table(row(*one) for one in made)
+    assert sum(one["n"] for one in found.values()) == len(made)
+    for one in found.values():
+        assert 0 <= one["low"] <= one["accuracy"] <= one["high"] <= 1
+        assert 1 / one["n"] <= one["most_frequent"] <= one["words"] <= 1
+        assert 0 <= one["blank"] <= 1
 
 
 @given(st.lists(ANSWERS, min_size=1))
-def test_saying_the_truth_scores_one_and_the_constant_answer_scores_the_most_frequent(truths):
-    honest, constant = Scores(), Scores()
+def test_saying_the_truth_scores_one_and_the_constant_answer_the_most_frequent(truths):
     common = max(truths, key=truths.count)
-    for truth in truths:
-        honest.add(Question("t", "?", truth), truth.upper(), "")
-        constant.add(Question("t", "?", truth), common, common)
-    assert honest.table()["t"]["accuracy"] == 1
-    assert honest.table()["t"]["blank"] == 0
-    row = constant.table()["t"]
-    assert row["accuracy"] == row["blank"] == row["most_frequent"]
+    honest = line([row(truth=truth, answer=truth.upper(), blank="") for truth in truths])
+    constant = line([row(truth=truth, answer=common, blank=common) for truth in truths])
+    assert (honest["accuracy"], honest["blank"]) == (1, 0)
+    assert constant["accuracy"] == constant["blank"] == constant["most_frequent"]
 
 
-def test_a_gate_is_met_only_by_a_task_that_was_asked():
-    table = {"colour": {"accuracy": 0.95, "n": 10, "blank": 0.1, "most_frequent": 0.2}}
-    assert passed(table, {"colour": 0.9})
-    assert not passed(table, {"colour": 0.96})
-    assert not passed(table, {"colour": 0.9, "shape": 0.9})
-    assert "BELOW GATE" in "\n".join(lines(table, {"colour": 0.96}))
+@given(st.floats(1, 64), st.floats(0, 3), st.booleans())
+def test_a_time_is_right_within_a_second(true, off, later):
+    said = round(true, 1) + round(off, 1) * (1 if later else -1)
+    if said >= 0:
+        near = round(abs(said - round(true, 1)), 1) <= 1
+        assert right("when", say_time(true), say_time(said)) == near
 
 
-def test_scenes_are_beyond_all_training_repeatable_and_clear():
-    first, again = (list(held_out(3, 12, TASKS)) for _ in range(2))
-    assert [s.questions for s in first] == [s.questions for s in again]
-    assert len({scene.world.seed for scene in first}) == 12
-    for scene in first:
-        assert scene.world.seed >= HELD_OUT
-        assert clear(scene.world, scene.end - STEP_SECONDS / 2)
-        tasks = [question.task for question in scene.questions]
-        assert len(set(tasks)) == len(tasks)
-    others = {scene.world.seed for scene in held_out(4, 12, TASKS)}
-    assert not others & {scene.world.seed for scene in first}
+def test_a_time_is_read_out_of_what_is_said_and_silence_names_none():
+    assert seconds("At 12.3 seconds.") == seconds("It was at 12.3 seconds, I think") == 12.3
+    assert seconds("at 1 second") == 1
+    assert seconds("At noon.") is None
+    assert not right("when", "At 3.0 seconds.", "")
+    assert not right("when", "At 3.0 seconds.", "I have not seen that.")
 
 
-class Oracle:
-    """Knows the truth of every scene while it is light, and says nothing in the dark."""
-
-    async def answers(self, scene, texts, blank):
-        truth = {question.text: question.answer for question in scene.questions}
-        return ["" if blank else truth[text] for text in texts]
+def test_a_constant_time_may_be_right_about_all_that_is_near_it():
+    found = line([row("when", say_time(t), "") for t in (2.0, 2.9, 3.6, 9.0)])
+    assert found["most_frequent"] == 0.75
 
 
-async def test_an_oracle_scores_all_and_leaves_no_mistakes():
-    table, mistakes = await score(Oracle(), list(held_out(1, 10, TASKS)))
-    assert mistakes == []
-    assert all(row["accuracy"] == 1 and row["blank"] == 0 for row in table.values())
-    assert set(GATES) <= set(table)
+def test_exactness_of_times_is_reported_apart():
+    found = line(
+        [row("when", "At 3.0 seconds.", said) for said in ("At 3.4 seconds.", "At 3.0 seconds.")]
+    )
+    assert (found["accuracy"], found["exact"]) == (1, 0.5)
 
 
-class Parrot:
-    """Says the same whatever it sees."""
+def test_what_the_words_of_a_question_give_away_is_told():
+    choices = [
+        row("order", "A red star.", "", question="What came first, the red star or the blue ring?"),
+        row("order", "A pink drop.", "", question="What came last, the pink drop or the red star?"),
+    ]
+    assert line(choices)["most_frequent"] == 1  # the first of the two
+    mixed = [*choices, row("order", "A red ring.", "", question="What came before the red drop?")]
+    assert line(mixed)["words"] == 1
+    assert line(mixed)["most_frequent"] == pytest.approx(1 / 3)
+    fates = [
+        row("happened", "It was opened.", "", question="What happened to the box?"),
+        row("happened", "It was turned on.", "", question="what happened to the lamp"),
+    ]
+    assert (line(fates)["words"], line(fates)["most_frequent"]) == (1, 0.5)
 
-    async def answers(self, scene, texts, blank):
-        return ["Yes." for _ in texts]
+
+def test_ages_are_told_apart_and_those_nobody_asked_about_left_out():
+    found = by_age([row(age=3.0), row(age=16.0, answer="No."), row(age=31.9)], (16.0, 32.0, 64.0))
+    assert {age: tasks["t"]["accuracy"] for age, tasks in found.items()} == {
+        "0-16 s": 1,
+        "16-32 s": 0.5,
+    }
 
 
-async def test_a_parrot_scores_no_more_than_its_blank_and_its_mistakes_can_be_looked_up():
-    table, mistakes = await score(Parrot(), list(held_out(1, 10, TASKS)))
-    assert all(row["accuracy"] == row["blank"] for row in table.values())
-    assert all(m["world"].startswith("demo:") and m["answer"] == "Yes." for m in mistakes)
-    assert not passed(table, GATES)
+def test_mistakes_are_sampled_from_every_task_and_can_be_looked_up():
+    rows = [row("a", answer="No.")] * 9 + [row("b", answer="No."), row("c")]
+    found = mistakes(rows, 2)
+    assert [one["task"] for one in found] == ["a", "a", "b"]
+    assert found[0]["world"].startswith("demo:")
+    assert (found[0]["from"], found[0]["to"]) == (3.0, 9.0)
 
 
-def test_the_catalog_offers_it():
-    assert "embedded" in EVALUATIONS
+def rows_of(right_share: float) -> dict[str, Rows]:
+    made = {}
+    for gate in GATES.values():
+        for task in gate.tasks:
+            rows = made.setdefault(gate.suite, Rows()).asked
+            for n in range(100):
+                truth = "At 9.0 seconds." if task == "when" else "Yes."
+                rows.append(row(task, truth, truth if n < 100 * right_share else "No.", "No."))
+    return made
+
+
+def tables_of(suites: dict[str, Rows], f1: float):
+    tables = {name: table(rows.asked) for name, rows in suites.items()}
+    return {**tables, "standing": {"standing": {"f1": f1, "blank": None}}}
+
+
+def test_all_gates_are_met_by_what_is_good_and_none_by_what_is_not_measured():
+    good = rows_of(0.97)
+    found = verdicts(good, tables_of(good, 0.8), 0.7)
+    assert passed(found)
+    assert set(found) == {*GATES, STANDING, PAIRED, BLANK}
+    assert not passed(verdicts(good, tables_of(good, 0.8), None))
+    assert not any(one["met"] for one in verdicts({}, {}, None).values())
+
+
+@pytest.mark.parametrize("name", list(GATES))
+def test_each_gate_is_missed_by_its_own_tasks_alone(name):
+    suites = rows_of(1.0)
+    for one in suites[GATES[name].suite].asked:
+        if one.task in GATES[name].tasks:
+            object.__setattr__(one, "answer", "No idea.")
+    found = verdicts(suites, tables_of(suites, 1.0), 1.0)
+    assert [gate for gate, verdict in found.items() if not verdict["met"]] == [name]
+
+
+def test_answers_that_need_no_picture_miss_the_gate_of_black_video():
+    rows = [
+        row("where", truth, truth, truth) for truth in ("It is at the top.", "It is at the left.")
+    ]
+    suites = {"now": Rows(asked=rows)}
+    found = verdicts(suites, {"now": table(rows)}, None)[BLANK]
+    assert (found["met"], found["above"]) == (False, ["now: where"])
+    assert found["value"] == 0.5
