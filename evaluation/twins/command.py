@@ -38,6 +38,7 @@ from stream.sources import MaxPace
 DESCRIPTION: Final = "counterfactual pairs of rendered videos, each question put alone"
 _LAYOUT: Final = LAYOUTS["dybench"]
 _VIEWS: Final[dict[str, View]] = {"blank": Blank, "middle": Middle}  # what sees no motion
+_SAID: Final = {"blank": "blank video", "middle": "the middle picture all the time"}
 _BREAKDOWNS: Final = ("change", "combination")
 
 Lines = Sequence[Mapping[str, Any]]
@@ -72,7 +73,7 @@ def scores(rows: Mapping[str, Lines]) -> dict[str, Any]:
 
     Returns:
         what `evaluation.paired.report.report` returns, by family; under `change` and
-        `combination` the tasks split so; under `middle` those after one picture only.
+        `combination` the tasks split so; under `motionless` the tasks by what was watched instead.
     """
     judged = {name: _judged(found) for name, found in rows.items()}
     split = {by: _judged(rows["whole"], by) for by in _BREAKDOWNS}
@@ -80,7 +81,9 @@ def scores(rows: Mapping[str, Lines]) -> dict[str, Any]:
     return {
         **found,
         **{by: report(_LAYOUT, Answers(ours))["tasks"] for by, ours in split.items()},
-        "middle": report(_LAYOUT, Answers(judged["middle"]))["tasks"] if "middle" in rows else None,
+        "motionless": {
+            name: report(_LAYOUT, Answers(judged[name]))["tasks"] for name in _VIEWS if name in rows
+        },
     }
 
 
@@ -90,17 +93,23 @@ def shown(result: Mapping[str, Any]) -> Iterator[str]:
     for by in _BREAKDOWNS:
         yield f"\nstrict accuracy of pairs by {by}"
         for name, task in result[by].items():
-            if name == ALL:
-                continue  # said above
-            for measure in ("p_acc", "static_p_acc"):
-                if row := task["measures"].get(measure):
-                    yield (
-                        f"  {name:<28}{measure:<14}{100 * row['value']:>6.1f}"
-                        f"  {100 * row['low']:.1f} to {100 * row['high']:.1f}  of {row['n']}"
-                    )
-    for name, task in (result["middle"] or {}).items():
-        values = (f"{key} {100 * row['value']:.1f}" for key, row in task["measures"].items())
-        yield f"after the middle picture alone: {name}: {', '.join(values)}"
+            if name != ALL:  # said above
+                yield from _strict(name, task)
+    for view, tasks in result["motionless"].items():
+        yield f"\nwatching {_SAID[view]} instead"
+        for name, task in tasks.items():
+            yield from _strict(name, task)
+
+
+def _strict(name: str, task: Mapping[str, Any]) -> Iterator[str]:
+    """The strict accuracy of a task's pairs, a line each of dynamic and of static ones."""
+    for measure in ("p_acc", "static_p_acc"):
+        if row := task["measures"].get(measure):
+            yield (
+                f"  {name:<28}{measure:<14}{100 * row['value']:>6.1f}"
+                f"{100 * row['low']:>8.1f} to {100 * row['high']:.1f}"
+                f"   chance {100 * row['chance']:.1f}, n {row['n']}"
+            )
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,13 @@ class Pair:
     def canonical(self) -> str:
         """The pair as one line of JSON, the same on every machine: what the set's hash covers."""
         found = {
-            **{key: value for key, value in self.row(self.members[0], "").items() if value},
+            "pair": self.key,
+            "family": self.family,
+            "change": self.change,
+            "twin": self.twin,
+            "held out": self.held,
+            "question": self.question,
+            "options": self.options,
             "members": [
                 {"role": one.role, "truth": one.truth, "script": _script(one.shown)}
                 for one in self.members

@@ -137,7 +137,9 @@ def test_the_command_plays_through_the_pipeline_and_writes_what_it_found(
     assert set(result["tasks"]) == {"direction", "static", "all"}
     assert result["tasks"]["direction"]["blank"] is not None
     assert result["set"]["pairs"] == 500
-    assert "p_acc" in capsys.readouterr().out
+    assert result["motionless"]["blank"]["direction"]["measures"]["p_acc"]["value"] == 0
+    assert set(result["motionless"]) == {"blank", "middle"}
+    assert "watching blank video instead" in capsys.readouterr().out
     lines = [json.loads(line) for line in answers.read_text().splitlines()]
     assert len(lines) == 4
     assert all(line["answer"] for line in lines)
