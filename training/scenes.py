@@ -16,7 +16,7 @@ from worlds.script import Mood
 from worlds.stories.cast import Cast
 from worlds.stories.changing import counts, opens
 from worlds.stories.meeting import is_covered, takes
-from worlds.stories.moving import stands
+from worlds.stories.moving import bounces, passes, stands
 from worlds.things import Thing
 from worlds.world import World
 
@@ -29,7 +29,14 @@ _RARE: Final = Mood(
     ((stands, 1.0), (counts, 6.0), (opens, 3.0), (takes, 1.6), (is_covered, 0.6)),
     Cast(stay=(4.0, 10.0), objects=0.6),
 )
-TRAINING_MOODS: Final = {**MOODS, "rare": _RARE}
+# As large in view as things before real cameras, mostly on the move.
+_LARGE_ONES: Final = Mood(
+    ((passes, 6.0), (bounces, 1.0), (stands, 2.5)),
+    Cast(stay=(4.0, 10.0), speed=(0.06, 0.3), radius=(0.15, 0.3), objects=0.6),
+    pause=(2.0, 4.5),
+    most=3,
+)
+TRAINING_MOODS: Final = {**MOODS, "rare": _RARE, "large": _LARGE_ONES}
 
 
 def training_world(rng: Generator, moods: dict[str, float]) -> World:

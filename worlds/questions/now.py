@@ -115,7 +115,7 @@ def count(m: Moment, rng: Generator) -> Question | None:
     looks = [thing.look(m.t) for thing in seen]
     if kind < 0.45:
         words, counted = plural(noun(rng)), seen
-    elif kind < 0.6:
+    elif kind < 0.63:
         words, counted = f"moving {plural(noun(rng))}", [x for x in seen if _moves(m, x)]
     elif kind < 0.82:
         chosen = _likely([look.colour for look in looks if look.colour], list(COLOURS), rng)
@@ -145,7 +145,7 @@ def direction(m: Moment, rng: Generator) -> Question | None:
     """Which way does this move?"""
     seen = [thing for thing in m.seen if _steady(m, thing)]
     moving = [thing for thing in seen if _moves(m, thing)]
-    if len(moving) == 1 and len([x for x in m.seen if _moves(m, x)]) == 1 and rng.random() < 0.15:
+    if len(moving) == 1 and len([x for x in m.seen if _moves(m, x)]) == 1 and rng.random() < 0.25:
         words = f"moving {noun(rng)}"
         return Question(
             "direction",
@@ -233,7 +233,7 @@ def _sought(m: Moment, seen: list[Thing], rng: Generator) -> tuple[str, list[Thi
     """A question for something that may be there, and what is there of it."""
     looks = [thing.look(m.t) for thing in seen]
     kind = rng.random()
-    if kind < 0.08:
+    if kind < 0.14:
         return worded("moving", rng), [thing for thing in seen if _moves(m, thing)]
     if kind < 0.4:
         near = [look.noun for look in looks if look.noun in OBJECTS]

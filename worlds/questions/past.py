@@ -16,7 +16,8 @@ from worlds.wording import NEVER, NUMBERS, say_fate, say_name, say_number, say_t
 _APART: Final = 0.6  # seconds between two events whose order is asked for
 _FATES: Final = (
     "picked up", "put down", "opened", "closed", "turned on", "turned off", "changed colour",
-    "changed number", "grew", "shrank", "jumped", "collided",
+    "changed number", "grew", "shrank", "jumped", "collided", "covered", "uncovered",
+    "appeared", "left",
 )  # fmt: skip
 WHEN: Final = {
     "appeared": ("did the {0} appear", "did the {0} come in"),
@@ -74,8 +75,10 @@ def happened(m: Moment, rng: Generator) -> Question | None:
     changes = m.past(*_FATES)
     if not changes:
         return None
-    event = changes[-1] if rng.random() < 0.5 else changes[int(rng.integers(len(changes)))]
-    if any(e.thing is event.thing and e.t > event.t for e in changes):
+    done = [event for event in changes if event.kind not in ("appeared", "left")]
+    pool = done if done and rng.random() < 0.75 else changes
+    event = pool[-1] if rng.random() < 0.5 else pool[int(rng.integers(len(pool)))]
+    if _overtaken(event, changes):
         return None
     words = _words(m, event.thing, event.t, rng)
     if words is None or (event.kind == "changed colour" and " " in words):
@@ -159,6 +162,17 @@ def unseen(m: Moment, rng: Generator) -> Question | None:
     if kind == "when":
         chosen = WHEN["appeared"][int(rng.integers(2))].format(chosen)
     return Question("unseen", worded(kind, rng, chosen), NEVER)
+
+
+def _overtaken(event: Event, events: list[Event]) -> bool:
+    """Whether something else happened to the same thing that an answer would rather tell.
+
+    What is taken away leaves with the hand: then it was taken.
+    """
+    own = [e for e in events if e.thing is event.thing and e is not event]
+    if event.kind in ("appeared", "left"):
+        return any(e.kind not in ("appeared", "left") or e.t > event.t for e in own)
+    return any(e.t > event.t and not (e.kind == "left" and event.kind == "picked up") for e in own)
 
 
 def _close(events: list[Event]) -> bool:
