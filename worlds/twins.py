@@ -212,31 +212,33 @@ def _mirror(thing: Thing) -> Thing:
 
 
 def _turn(thing: Thing, last: float) -> Thing:
-    way = thing.track
+    # What holds from a moment on holds up to it when time turns, that moment left out: the least
+    # step later it is the moment's own frame that decides, as it did before.
+    way, after = thing.track, last + _GRAIN
     motions = [(t, OPPOSITE.get(motion, motion)) for t, motion in thing.motions]
     return replace(
         thing,
-        born=last - thing.gone,
-        gone=last - thing.born,
+        born=after - thing.gone,
+        gone=after - thing.born,
         track=Track(
             tuple(last - t for t in way.t[::-1]),
             *(row[::-1] for row in (way.x, way.y, way.radius, way.angle)),
         ),
-        looks=_spans_back(thing.looks, thing.gone, last),
-        motions=_spans_back(tuple(motions), thing.gone, last),
+        looks=_spans_back(thing.looks, thing.gone, after),
+        motions=_spans_back(tuple(motions), thing.gone, after),
         marks=tuple(
-            (last - t, INVERSE[kind], _undone(thing, t, kind, detail))
+            (after - t, INVERSE[kind], _undone(thing, t, kind, detail))
             for t, kind, detail in thing.marks[::-1]
         ),
     )
 
 
 def _spans_back(
-    spans: tuple[tuple[float, Value], ...], gone: float, last: float
+    spans: tuple[tuple[float, Value], ...], gone: float, after: float
 ) -> tuple[tuple[float, Value], ...]:
     """Values from when on, in the other order: each begins where it ended."""
     ends = [*(t for t, _ in spans[1:]), gone]
-    return tuple((last - t, value) for t, (_, value) in zip(ends[::-1], spans[::-1], strict=True))
+    return tuple((after - t, value) for t, (_, value) in zip(ends[::-1], spans[::-1], strict=True))
 
 
 def _undone(thing: Thing, t: float, kind: str, detail: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from worlds.backdrop import Backdrop, TurnedScenery
@@ -95,6 +95,7 @@ def test_the_flipped_twin_shows_the_mirrored_frames(moment):
     assert np.percentile(difference, 99.5) < 12  # edges fall between pixels
 
 
+@example(("shapes", 2, 0.0, 4))  # a thing that is born with the first frame
 @settings(max_examples=5, deadline=None)
 @given(MOMENTS)
 def test_the_reversed_twin_shows_the_same_frames_in_the_other_order(moment):
