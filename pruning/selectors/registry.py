@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pruning.selectors.cacovid import CaCoVID
 from pruning.selectors.closest import Closest
 from pruning.selectors.emcompress import EMCompress
 from pruning.selectors.even import Even
@@ -17,6 +18,7 @@ SELECTORS: tuple[type[Selector], ...] = (
     FastV,
     FreeVideoLLM,
     EMCompress,
+    CaCoVID,
 )
 
 

@@ -36,6 +36,7 @@ def asked_for_around(features: Tensor, attention: Tensor, question: Tensor, row:
 
 
 DEAF = None
+UNTRAINED = DEAF  # hears the question but has not learned what it means: no better than chance
 
 CONTROLS: dict[str, Plant | None] = {
     "even": DEAF,
@@ -44,4 +45,5 @@ CONTROLS: dict[str, Plant | None] = {
     "fastv": looked_at,
     "free-video-llm": asked_for_around,
     "emcompress": asked_for,
+    "cacovid": UNTRAINED,
 }
