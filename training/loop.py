@@ -120,10 +120,17 @@ class Trainer:
     def facts(self) -> dict[str, Any]:
         """What the phase has cost and where it stands."""
         lines = self._log.read_text().splitlines() if self._log.exists() else []
+        rows = [json.loads(line) for line in lines]
+        ends = [row["step"] for row in rows]
+        asked = (
+            row.get("asked", 0.0) * (end - before)
+            for row, before, end in zip(rows, [0, *ends], ends, strict=False)
+        )
         return {
             "steps": self.step,
             "minutes": round(self.spent / 60, 2),
-            "last": json.loads(lines[-1]) if lines else {},
+            "questions": round(sum(asked)),
+            "last": rows[-1] if rows else {},
         }
 
     @property

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-_MEASURES: Final = ("colour", "shape", "motion", "answers", "fresh", "newest")
+_MEASURES: Final = (
+    "answers", "colour", "noun", "motion", "ones", "where", "count", "exist", "read", "direction",
+    "order", "happened", "when", "recall", "alert",
+)  # fmt: skip
 
 
 def draw_curves(folder: Path, phases: Sequence[str]) -> bool:
@@ -34,8 +37,11 @@ def draw_curves(folder: Path, phases: Sequence[str]) -> bool:
         for measure in _MEASURES:
             points = [(m, r[measure]) for m, r in zip(minutes, rows, strict=True) if measure in r]
             if points:
-                axes.plot(*zip(*points, strict=True), label=measure)
+                wide = 2.0 if measure == "answers" else 1.0
+                line = _MEASURES.index(measure)
+                style = {"color": f"C{line % 10}", "linestyle": "-" if line < 10 else "--"}
+                axes.plot(*zip(*points, strict=True), label=measure, linewidth=wide, **style)
         axes.set(title=name, xlabel="minutes", ylim=(0, 1.02))
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=6, ncols=2)
     figure.savefig(folder / "curves.png", dpi=110)
     return True

@@ -177,7 +177,8 @@ class StreamPhase(nn.Module):
         right = (logits.argmax(1) == wanted).float()
         whole = _all_right(said, right)
         task = questions.task[questions.number[_begins(said)]]
-        measures = {"tokens": right, "answers": whole, "looked": looked.detach()}
+        asked = torch.tensor([float(len(whole))])
+        measures = {"tokens": right, "answers": whole, "looked": looked.detach(), "asked": asked}
         for number in set(task.tolist()):
             measures[_TASKS[number]] = whole[task == number]
         return loss, {k: float(v.mean()) for k, v in measures.items()}
