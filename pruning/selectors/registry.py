@@ -9,6 +9,7 @@ from pruning.selectors.even import Even
 from pruning.selectors.fastv import FastV
 from pruning.selectors.free_video_llm import FreeVideoLLM
 from pruning.selectors.holitom_inner import HoliTomInner
+from pruning.selectors.qtsplus import QTSplus
 from pruning.selectors.selector import Selector
 
 SELECTORS: tuple[type[Selector], ...] = (
@@ -19,6 +20,7 @@ SELECTORS: tuple[type[Selector], ...] = (
     FreeVideoLLM,
     EMCompress,
     CaCoVID,
+    QTSplus,
 )
 
 

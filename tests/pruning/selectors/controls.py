@@ -46,4 +46,5 @@ CONTROLS: dict[str, Plant | None] = {
     "free-video-llm": asked_for_around,
     "emcompress": asked_for,
     "cacovid": UNTRAINED,
+    "qtsplus": asked_for,
 }
