@@ -75,7 +75,7 @@ class FlashVID(PruningPolicy):
             chosen.append(mask.view(-1).nonzero()[:, 0] + offset)
             rest = sum(counts[start:stop]) - int(mask.sum())
             if rest:
-                anchors, flow = self._trees(scene, ~mask, rest)
+                anchors, flow = self.trees(scene, ~mask, rest)
                 chosen.append(anchors + offset)
                 flows.append(Flow(flow.source + offset, flow.anchor + offset, flow.weight))
         rows = torch.cat(chosen).sort().values
@@ -93,7 +93,7 @@ class FlashVID(PruningPolicy):
             mask[step, farthest(scene[step], share, weights=weights)] = True
         return mask
 
-    def _trees(self, scene: Tensor, free: Tensor, count: int) -> tuple[Tensor, Flow]:
+    def trees(self, scene: Tensor, free: Tensor, count: int) -> tuple[Tensor, Flow]:
         """Anchors of `count` merged tokens in a scene, and what flows into each.
 
         Args:

@@ -78,7 +78,7 @@ class PruneVID(PruningPolicy):
         content = before
         for start, stop in self._bounds(features):
             window = features[start:stop]
-            standing = _togetherness(window) > self.tau
+            standing = togetherness(window) > self.tau
             old = covered if start == 0 else torch.zeros_like(covered)
             parts = [(window.mean(dim=0), standing & ~old, start, stop)]
             for step in range(start, stop):
@@ -165,7 +165,7 @@ def _run(labels: list[int | None]) -> int:
     return len(list(next(groupby(labels))[1])) if labels else 0
 
 
-def _togetherness(window: Tensor) -> Tensor:
+def togetherness(window: Tensor) -> Tensor:
     """Mean cosine over all pairs of different steps, float32 [m]; of one step, -1."""
     steps = len(window)
     if steps == 1:

@@ -25,7 +25,7 @@ def peaks(points: np.ndarray, count: int) -> list[int]:
     return sorted(sorted(range(n), key=lambda i: (-scores[i], i))[:count])
 
 
-def plain(scene: np.ndarray, attention: np.ndarray, salient: list[int], context: list[int]):
+def plain(scene: np.ndarray, attention: np.ndarray, salient: list, context: list, beta: float):
     """(step, place) to feature of what is kept of one scene."""
     kept, left = {}, []
     for step, count in enumerate(salient):
@@ -42,12 +42,13 @@ def plain(scene: np.ndarray, attention: np.ndarray, salient: list[int], context:
                 alike = [scene[step, c] @ one / np.linalg.norm(scene[step, c]) for c in centres]
                 flowing[centres[int(np.argmax(alike))]].append(one)
             for centre, others in flowing.items():
-                w = max(1 / (len(others) + 1), 0.6)
+                w = max(1 / (len(others) + 1), beta)
                 kept[step, centre] = w * scene[step, centre] + (1 - w) * np.mean(others, axis=0)
     return kept
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("beta", [0.6, 0.1])
 @pytest.mark.parametrize(
     ("steps", "budget", "salient", "context"),
     [
@@ -57,14 +58,14 @@ def plain(scene: np.ndarray, attention: np.ndarray, salient: list[int], context:
         (5, 5, [3] * 5, [5, 0, 0, 0, 5]),
     ],
 )
-def test_a_scene_is_kept_by_the_formula(seed, steps, budget, salient, context):
+def test_a_scene_is_kept_by_the_formula(seed, beta, steps, budget, salient, context):
     generator = torch.Generator().manual_seed(seed)
     features = 2 + torch.randn(steps, M, 16, generator=generator)  # one scene: the means agree
     attention = torch.rand(steps, M, generator=generator)
     shown = tokens(features, attention=attention)
-    rows, _, merge = FastVID().keep(shown, steps * budget, None)
+    rows, _, merge = FastVID(beta=beta).keep(shown, steps * budget, None)
     pruned = shown.select(rows, merge)
-    expected = plain(features.double().numpy(), attention.numpy(), salient, context)
+    expected = plain(features.double().numpy(), attention.numpy(), salient, context, beta)
     assert rows.tolist() == sorted(step * M + place for step, place in expected)
     wanted = np.stack([expected[divmod(row, M)] for row in rows.tolist()])
     assert pruned.features.double().numpy() == pytest.approx(wanted, abs=1e-4)

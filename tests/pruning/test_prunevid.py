@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pruning.prunevid import Emitted, PruneVID, _togetherness, contiguous
+from pruning.prunevid import Emitted, PruneVID, contiguous, togetherness
 from tests.pruning.running import run
 from tests.pruning.scenes import M, looks, stream, tokens
 
@@ -36,11 +36,11 @@ def test_places_stand_by_the_mean_over_all_pairs(steps):
     unit /= np.linalg.norm(unit, axis=-1, keepdims=True)
     pairs = [(u, v) for u in range(steps) for v in range(steps) if u != v]
     expected = np.mean([(unit[u] * unit[v]).sum(-1) for u, v in pairs], axis=0)
-    assert _togetherness(window).double().numpy() == pytest.approx(expected, abs=1e-6)
+    assert togetherness(window).double().numpy() == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_step_alone_has_nothing_that_stands():
-    assert (_togetherness(torch.ones(1, 3, 2)) == -1).all()
+    assert (togetherness(torch.ones(1, 3, 2)) == -1).all()
 
 
 def keep(features: torch.Tensor, h: int, w: int, state=None):
