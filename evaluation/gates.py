@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from evaluation.rows import Rows
+from evaluation.rows import Row, Rows
 from evaluation.scoring import line
+from worlds.wording import say_fate
 
 BLANK: Final = "blank video"
 PAIRED: Final = "paired"
@@ -19,11 +20,25 @@ MARGIN: Final = 0.05  # by which black video may beat always saying the most fre
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The least accuracy of some tasks of a suite, taken together."""
+    """The least accuracy of some tasks of a suite, taken together.
+
+    Args:
+        suite: which.
+        tasks: which.
+        goal: accuracy, 0 to 1.
+        kinds: events; of questions what happened only those whose answer is one of them.
+    """
 
     suite: str
     tasks: Sequence[str]
     goal: float
+    kinds: Sequence[str] = ()
+
+    def judges(self, row: Row) -> bool:
+        """Whether a row of the suite counts."""
+        if self.kinds and row.task == "happened":
+            return "happened" in self.tasks and row.truth in [say_fate(k, "") for k in self.kinds]
+        return row.task in self.tasks
 
 
 GATES: Final[Mapping[str, Gate]] = {
@@ -37,6 +52,10 @@ GATES: Final[Mapping[str, Gate]] = {
     "order": Gate("past", ("order",), 0.80),
     "happened": Gate("past", ("happened",), 0.75),
     "taken": Gate("past", ("taken",), 0.75),
+    "pick-up": Gate("past", ("taken", "happened"), 0.75, ("picked up", "put down")),
+    "open, close": Gate(
+        "past", ("happened",), 0.75, ("opened", "closed", "turned on", "turned off")
+    ),
     "when": Gate("past", ("when",), 0.75),
     "recall": Gate("recall", ("recall",), 0.80),
 }
@@ -66,7 +85,7 @@ def passed(found: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _reached(gate: Gate, suites: Mapping[str, Rows]) -> dict[str, Any]:
-    rows = [r for r in suites.get(gate.suite, Rows()).asked if r.task in gate.tasks]
+    rows = [r for r in suites.get(gate.suite, Rows()).asked if gate.judges(r)]
     if not rows:
         return _verdict(gate.goal, None)
     scores = line(rows)
@@ -88,14 +107,16 @@ def _blank(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     gaps = {}
     for suite, tasks in tables.items():
         for task, row in tasks.items():
-            if row["blank"] is None:
-                continue
-            standing = suite == "standing"
-            blank = row["blank"]["f1"] if standing else row["blank"]
-            gaps[f"{suite}: {task}"] = blank - (
-                row["always"]["f1"] if standing else row["most_frequent"]
-            )
+            if row["blank"] is not None:
+                gaps[f"{suite}: {task}"] = _gap(row)
     value = max(gaps.values()) if gaps else None
     above = sorted(name for name, gap in gaps.items() if gap > MARGIN)
     return {"goal": MARGIN, "value": value, "met": None if value is None else not above,
             "above": above}  # fmt: skip
+
+
+def _gap(row: Mapping[str, Any]) -> float:
+    """By how much black video beats chance."""
+    if isinstance(row["blank"], Mapping):  # of standing questions
+        return float(row["blank"]["f1"] - row["blank"]["always_f1"])
+    return float(row["blank"] - row["most_frequent"])

@@ -7,6 +7,7 @@ from typing import Final
 
 from evaluation.scenes import Drawn, Posed, Scene, held_out
 from worlds.questions.moment import Question
+from worlds.wording import say_fate
 
 FPS: Final = 2.0
 STEPS: Final = (24, 64)  # of a second each
@@ -17,7 +18,6 @@ _EVERY: Final = 8  # steps between the moments at which a scene is asked about
 _TRIES: Final = 6  # for different questions of a task at one moment
 _EACH: Final = 2  # questions of a task at one moment
 _LATEST: Final = 240.0  # seconds into the world
-_COMING: Final = ("appeared", "left", "covered", "uncovered")
 
 
 def long_ago(seed: int, tasks: Sequence[str]) -> Iterator[Drawn]:
@@ -61,5 +61,6 @@ def _age(scene: Scene, step: int, question: Question) -> float:
     if question.task == "order":
         return now - thing.appears
     if question.task == "happened":
-        return now - max(e.t for e in thing.events if e.t <= now and e.kind not in _COMING)
+        fates = [e for e in thing.events if say_fate(e.kind, e.detail) == question.answer]
+        return now - max(event.t for event in fates if event.t <= now)
     return now - thing.leaves

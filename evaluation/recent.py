@@ -12,6 +12,7 @@ from evaluation.scenes import Drawn, Posed, Scene, held_out
 from worlds.questions.moment import Question, clear
 from worlds.vocabulary import SHAPES
 from worlds.vocabulary import held_out as never_trained
+from worlds.wording import say_fate
 from worlds.world import World
 
 FPS: Final = 4.0
@@ -26,6 +27,7 @@ _MOODS: Final = (
     "desk", "shapes", "objects", "desk", "busy", "desk", "objects", "calm", "desk", "shapes"
 )  # fmt: skip
 _RARE: Final = ("read", "state", "happened", "taken")
+_COMMON: Final = (say_fate("appeared", ""), say_fate("left", ""))  # that happens everywhere
 
 
 def recent(seed: int, tasks: Sequence[str]) -> Iterator[Drawn]:
@@ -75,11 +77,16 @@ def _look(world: World, url: str, rng: Generator, wanted: str | None) -> Scene |
         if not clear(world, scene.end(steps - 1)):
             continue
         found = found or scene
-        if wanted is None or scene.question(steps - 1, wanted) is not None:
+        if wanted is None or _allows(scene, wanted):
             return scene
         if attempt >= _INSIST:
             break
     return found
+
+
+def _allows(scene: Scene, wanted: str) -> bool:
+    question = scene.question(scene.steps - 1, wanted)
+    return question is not None and question.answer not in _COMMON
 
 
 def _posed(scene: Scene, tasks: Sequence[str]) -> tuple[Posed, ...]:

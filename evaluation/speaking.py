@@ -54,16 +54,25 @@ def scores(vigils: Sequence[Vigil]) -> dict[str, Any]:
 
     Returns:
         `Tally.scores`, `vigils`, and under `blank`, `always` and `never` the scores of these; of
-        black video over the vigils that were put so, None if none was.
+        black video over the vigils that were put so, with `always_f1` over the same; None if none
+        was.
     """
     dark = [vigil for vigil in vigils if vigil.blank is not None]
+    blank = {
+        **_tally(dark, lambda vigil: vigil.blank or ()).scores(),
+        "always_f1": _tally(dark, _always).scores()["f1"],
+    }
     return {
         **_tally(vigils, lambda vigil: vigil.said).scores(),
         "vigils": len(vigils),
-        "blank": _tally(dark, lambda vigil: vigil.blank or ()).scores() if dark else None,
-        "always": _tally(vigils, lambda vigil: ("!",) * len(vigil.asked)).scores(),
+        "blank": blank if dark else None,
+        "always": _tally(vigils, _always).scores(),
         "never": _tally(vigils, lambda vigil: ("",) * len(vigil.asked)).scores(),
     }
+
+
+def _always(vigil: Vigil) -> Sequence[str]:
+    return ("!",) * len(vigil.asked)
 
 
 def table(vigils: Sequence[Vigil]) -> dict[str, dict[str, Any]]:

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("lookout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lookout")
 
-# Pools that belong to the event loop and end with it, and watchers of child processes.
-POOLS = ("asyncio_", "AnyIO worker", "waitpid-", "asyncio-waitpid")
+# Pools that belong to the event loop and end with it, and watchers of child processes and of
+# progress bars, of which a process has one.
+POOLS = ("asyncio_", "AnyIO worker", "waitpid-", "asyncio-waitpid", "tqdm_monitor")
 PATIENCE_S = 5.0
 
 

@@ -49,9 +49,7 @@ async def test_an_oracle_is_right_everywhere_and_knows_nothing_in_the_dark():
             else:
                 assert (row["accuracy"], row["exact"], row["blank"]) == (1, 1, 0)
         assert suite["mistakes"] == []
-    unmet = {name for name, verdict in result["gates"].items() if not verdict["met"]}
-    asked = {task for suite in result["suites"].values() for task in suite["tasks"]}
-    assert not unmet & asked
+    assert not [name for name, one in result["gates"].items() if one["met"] is False]
     assert result["gates"][BLANK]["met"]
     assert result["gates"][STANDING]["met"]
 
@@ -105,7 +103,7 @@ def result_of(found, seed: int) -> dict:
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "README.md").write_text(f"Before.\n{card.BEGIN}\nold\n{card.END}\nAfter.\n")
+    (tmp_path / "README.md").write_text(f"Before.\n{card.BEGIN}\nstale\n{card.END}\nAfter.\n")
     return tmp_path
 
 
@@ -125,7 +123,7 @@ async def test_the_card_pools_results_question_by_question(folder, tmp_path):
     text = (folder / "README.md").read_text()
     assert text.startswith(f"Before.\n{card.BEGIN}\n")
     assert text.endswith(f"{card.END}\nAfter.\n")
-    assert "old" not in text
+    assert "stale" not in text
     written = json.loads((folder / "evaluation.json").read_text())
     assert written["seeds"] == [0, 1]
     assert "rows" not in written
