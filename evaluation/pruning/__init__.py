@@ -1,0 +1,1 @@
+"""What pruning costs in right answers: every method at every budget, on the same questions."""

@@ -1,0 +1,145 @@
+"""A question-time selector on scenes that were encoded before: it chooses anew for each question.
+
+The bank is all that was seen, dense. The live path has no selectors yet, so nothing is compared
+with it here; what a selector skips leaves its temporal step under its timestamp, emptier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.tokens import VisualTokens, concatenate
+from engine.runner import Row, Runner
+from evaluation.pruning.desk import Desk
+from evaluation.pruning.encoding import Encoded
+from evaluation.pruning.sharing import SharingReader
+from evaluation.pruning.watching import laid
+from memory.memory import KVMemory
+from memory.reader import Plan, Reader
+from memory.scratch import Scratch, gather
+from models.layout import Chunk
+from models.vlm import VideoLanguageModel
+from pruning.selectors.fastv import last_row
+from pruning.selectors.selector import Question, Selector
+
+# Where the question's last token is listened to: FastV drops after layer 2 what the layer before
+# gave little. Methods that published another layer are heard here too, so that all hear the same.
+LAYER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a selector read for all questions of a scene at one share, and what was answered."""
+
+    offered: int  # visual tokens in the bank, summed over the questions
+    read: int  # of them
+    answers: tuple[str, ...]
+
+
+def choose(
+    desk: Desk, encoded: Encoded, selector: Selector, shares: Sequence[float]
+) -> list[Chosen]:
+    """For each share of the bank the answer to each question, in the order of `encoded.posed`.
+
+    Args:
+        desk: with room for a memory for each share and one more.
+        encoded: the scene.
+        selector: the method.
+        shares: of the bank's visual tokens, each within (0, 1].
+
+    Raises:
+        LookoutError: if an answer failed.
+    """
+    offered, read = 0, [0 for _ in shares]
+    said: list[list[str]] = [[] for _ in shares]
+    bank: VisualTokens | None = None
+    for stretch in encoded.stretches:
+        for tokens in stretch.segments:
+            bank = tokens if bank is None else concatenate(bank, tokens)
+        assert bank is not None, "a question comes after the first step"
+        texts = [one.question.text for one in stretch.posed]
+        questions = _heard(desk, bank, texts, attention=selector.needs_attention)
+        for text, question in zip(texts, questions, strict=True):
+            budgets = [max(1, round(share * len(bank))) for share in shares]
+            chosen = [selector.select(bank, question, budget) for budget in budgets]
+            kept = [bank.select(rows, merge) for rows, merge in chosen]
+            for place, answer in enumerate(_answers(desk, kept, text)):
+                said[place].append(answer)
+                read[place] += len(kept[place])
+            offered += len(bank)
+    return [Chosen(offered, n, tuple(words)) for n, words in zip(read, said, strict=True)]
+
+
+def _answers(desk: Desk, banks: Sequence[VisualTokens], text: str) -> list[str]:
+    memories: list[KVMemory] = []
+    try:
+        for bank in banks:
+            memories.append(desk.open())
+            desk.remember(memories[-1], _laid(desk, bank, memories[-1]))
+        return [said for (said,) in desk.answer([(memory, [text]) for memory in memories])]
+    finally:
+        for memory in memories:
+            memory.release()
+
+
+def _laid(desk: Desk, bank: VisualTokens, memory: KVMemory) -> Iterator[Chunk]:
+    steps = (bank.steps(step, step + 1) for step in range(bank.grid.t))
+    return laid(desk.runner.model, steps, memory.next_position)
+
+
+def _heard(
+    desk: Desk, bank: VisualTokens, texts: Sequence[str], *, attention: bool
+) -> list[Question]:
+    """The questions as selectors hear them."""
+    words = [_words(desk.runner.model, text) for text in texts]
+    if not attention:
+        return [Question(features) for features in words]
+    memory = desk.open()
+    try:
+        chunks = list(_laid(desk, bank, memory))
+        desk.remember(memory, chunks)
+        visual = torch.cat([torch.zeros(memory.held - sum(map(len, chunks)), dtype=torch.bool),
+                            *(chunk.visual for chunk in chunks)])  # fmt: skip
+        rows = [_attention(desk, memory, text)[: memory.held][visual] for text in texts]
+    finally:
+        memory.release()
+    return [Question(features, row) for features, row in zip(words, rows, strict=True)]
+
+
+def _words(model: VideoLanguageModel, text: str) -> Tensor:
+    """Embeddings of the question's own words, [q, d]: what every question ends with is left out."""
+    ids, ending = model.question_ids(text, (), ""), model.question_ids("", (), "")
+    return model.lay_text(ids[: len(ids) - len(ending)], 0).embeds
+
+
+def _attention(desk: Desk, memory: KVMemory, text: str) -> Tensor:
+    """What the last token before the answer gives everything before it; float32 [held + q]."""
+    model, reader = desk.runner.model, _Listening()
+    chunk = model.lay_text(model.question_ids(text, (), ""), memory.next_position)
+    scratch = Scratch(desk.pool, len(chunk))
+    try:
+        Runner(model, desk.pool, reader).forward([Row(chunk, memory.view(), scratch)])
+        views = (memory.view(), scratch.view())
+        keys = torch.cat([gather(desk.pool, LAYER, view)[0] for view in views])
+    finally:
+        scratch.release()
+    assert reader.query is not None, "every forward passes the layer"
+    return last_row(reader.query, keys.transpose(0, 1))
+
+
+class _Listening(Reader):
+    """Notes the last token's query of one layer, and reads as ever."""
+
+    def __init__(self) -> None:
+        self._reader = SharingReader()
+        self.query: Tensor | None = None  # [heads, head_dim]
+
+    def read(self, plan: Plan, layer: int, query: Tensor, scale: float) -> Tensor:
+        """See `Reader.read`."""
+        if layer == LAYER:
+            self.query = query[-1].clone()
+        return self._reader.read(plan, layer, query, scale)
