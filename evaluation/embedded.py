@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     torch.set_num_threads(options.threads)
     try:
-        paired = _paired(options.paired) if options.paired else None
+        paired = paired_accuracy(options.paired) if options.paired else None
         result = asyncio.run(_measure(options, paired))
     except LookoutError as error:
         print(f"lookout eval embedded: {error}", file=sys.stderr)
@@ -143,8 +143,12 @@ def _shown_progress(scenes: Iterator[Any], names: Sequence[str], count: int) -> 
     yield from track(scenes, ", ".join(names), count, console=console)
 
 
-def _paired(path: Path) -> float:
-    """Strict accuracy of all pairs, from what `lookout eval paired --json` wrote."""
+def paired_accuracy(path: Path) -> float:
+    """Strict accuracy of all dynamic pairs, from what `lookout eval twins --json` wrote.
+
+    Raises:
+        ConfigError: if the file is no such result.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))["tasks"]["all"]["measures"]["p_acc"]
         return float(value["value"])
@@ -160,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="another set of scenes, 0 to 99")
     parser.add_argument("--limit", type=_count, help="scenes of each suite")
     parser.add_argument("--json", type=Path, help="file for the result")
-    parser.add_argument("--paired", type=Path, help="result of the paired run, for its gate")
+    parser.add_argument("--paired", type=Path, help="result of lookout eval twins, for its gate")
     parser.add_argument("--model", default="embedded", help="embedded, a folder, or an id")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument(

@@ -10,12 +10,14 @@ import pytest
 
 from evaluation import card
 from evaluation.catalog import EVALUATIONS
-from evaluation.embedded import digest, main, measure, settings_for
+from evaluation.embedded import digest, main, measure, paired_accuracy, settings_for
 from evaluation.gates import BLANK, STANDING
+from evaluation.paired.command import main as score_pairs
 from evaluation.report import lines, summary
 from evaluation.rows import rows
 from evaluation.suites import SUITES
 from tests.evaluation.acting import Oracle, Parrot
+from tests.evaluation.paired.cases import pair, write
 
 LIMIT = 6
 
@@ -181,3 +183,11 @@ def test_a_wrong_call_is_refused_in_one_line(tmp_path, capsys):
 
 def test_the_catalog_offers_it():
     assert "embedded" in EVALUATIONS
+
+
+def test_the_gate_of_pairs_reads_what_the_paired_scorer_writes(tmp_path):
+    ways = ("left", "right")
+    answers, out = tmp_path / "answers.jsonl", tmp_path / "result.json"
+    write(answers, [*pair("p", ways, ways), *pair("q", ways, ("left", "left"))])
+    assert score_pairs([str(answers), "--json", str(out)]) == 0
+    assert paired_accuracy(out) == 0.5
