@@ -23,13 +23,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.tokens import Grid, Merge
+from core.tokens import Merge
 from pruning.chunks import chunks
 from pruning.policy import Kept, PruningPolicy, Seen, Spending, State
 from pruning.quadtree import quadtree
@@ -82,10 +83,11 @@ class OmniRefine(PruningPolicy):
         """See `PruningPolicy.decide`; the budget is not applied."""
         means = seen.features.mean(dim=1)
         alike = cosine(means[:-1], means[1:]).tolist()
+        areas = quadtree(seen.features, seen.grid.h, seen.grid.w, self.space)  # [t, m]
         flows = []  # for each token the one it flows into, of the whole segment
         for start, stop in chunks(alike, SHORTEST, LONGEST, self.penalty):
-            part = seen.features[start:stop]
-            flows.append(self._flow(part, seen.grid) + start * seen.per_step)
+            regions = _regions(seen.features[start:stop], areas[start:stop])
+            flows.append(self._flow(regions) + start * seen.per_step)
         target = torch.cat(flows)  # [t * m]
         sizes = target.bincount(minlength=len(target))
         rows = sizes.nonzero()[:, 0]
@@ -93,46 +95,43 @@ class OmniRefine(PruningPolicy):
         place = torch.searchsorted(rows, target[source])
         return Kept(rows, state, Merge(source, place, 1.0 / sizes[target[source]].float()))
 
-    def _flow(self, part: Tensor, grid: Grid) -> Tensor:
-        """The token that each token of a chunk [t, m, d] flows into, int64 [t * m]."""
-        regions = _regions(part, grid, self.space)
+    def _flow(self, regions: Regions) -> Tensor:
+        """The token that each token of a chunk flows into, int64 [t * m]."""
         count, tokens = len(regions.anchor), len(regions.of)
         wanted = int((regions.similar >= self.time).sum())
-        wanted = min(max(wanted, count - int(self.most * tokens)), count - math.ceil(self.least * tokens))  # fmt: skip # noqa: E501
-        wanted = min(max(wanted, 0), int((regions.similar > STAYS).sum()))
+        wanted = max(wanted, count - int(self.most * tokens))
+        wanted = max(min(wanted, count - math.ceil(self.least * tokens)), 0)
+        wanted = min(wanted, int((regions.similar > STAYS).sum()))
         order = regions.similar.argsort(descending=True, stable=True)[:wanted]
-        root = torch.arange(count, device=part.device)
+        root = torch.arange(count, device=order.device)
         root[order] = regions.into[order]
         while not torch.equal(root, root[root]):  # chains shorten by half
             root = root[root]
         return regions.anchor[root][regions.of]
 
 
-def _regions(part: Tensor, grid: Grid, space: float) -> Regions:
-    """The regions of a chunk's steps [t, m, d], and where each would flow."""
-    device, m = part.device, grid.per_step
-    labels, anchors, into, similar = [], [], [], []
-    before: Tensor | None = None  # unit means of the regions of the step before, [r, d]
-    first = start = 0  # regions before that step, regions so far
-    for step, features in enumerate(part):
-        found = quadtree(features.reshape(grid.h, grid.w, -1), space)
-        label = torch.empty(m, dtype=torch.int64, device=device)
-        for number, region in enumerate(found):
-            label[region.places(grid.w, device)] = number
-        sizes = label.bincount().float()
-        sums = torch.zeros(len(found), features.shape[1], device=device)
-        means = F.normalize(sums.index_add_(0, label, features) / sizes[:, None], dim=-1)
-        if before is None:
-            nearest = torch.full((len(found),), STAYS, device=device)
-            link = torch.arange(len(found), device=device)
-        else:
-            nearest, link = (means @ before.T).max(dim=1)
-            nearest[nearest.argmin()] = STAYS
-        labels.append(label + start)
-        anchors += [step * m + region.top * grid.w + region.left for region in found]
-        into.append(link + first)
-        similar.append(nearest)
-        before, first, start = means, start, start + len(found)
-    return Regions(
-        torch.cat(labels), torch.tensor(anchors, device=device), torch.cat(into), torch.cat(similar)
-    )
+def _regions(features: Tensor, areas: Tensor) -> Regions:
+    """The regions of a chunk's steps, and where each would flow.
+
+    Args:
+        features: float32 [t, m, d].
+        areas: the top left place of the region of each token, int64 [t, m].
+    """
+    t, m, width = features.shape
+    token = torch.arange(t, device=areas.device)[:, None] * m + areas  # the region's first token
+    exists = torch.zeros(t * m, dtype=torch.bool, device=areas.device)
+    exists[token.flatten()] = True
+    of = (exists.cumsum(0) - 1)[token.flatten()]  # regions are numbered by their first tokens
+    anchor = exists.nonzero()[:, 0]
+    sums = features.new_zeros(len(anchor), width).index_add_(0, of, features.reshape(t * m, width))
+    units = F.normalize(sums, dim=-1)
+    ends = (anchor // m).bincount(minlength=t).cumsum(0).tolist()
+    into = torch.arange(len(anchor), device=areas.device)
+    similar = torch.full((len(anchor),), STAYS, device=areas.device)
+    before = slice(0, ends[0])
+    for start, stop in pairwise(ends):
+        nearest, link = (units[start:stop] @ units[before].T).max(dim=1)
+        nearest[nearest.argmin()] = STAYS
+        similar[start:stop], into[start:stop] = nearest, link + before.start
+        before = slice(start, stop)
+    return Regions(of, anchor, into, similar)

@@ -1,4 +1,9 @@
-"""Regions of a picture that one mean token can stand for, found from the whole downwards."""
+"""Regions of a picture that one mean token can stand for, found from the whole downwards.
+
+A region has up to four quarters, halved both ways, the upper and left ones the larger; single
+tokens have none. Which regions there can be depends on the picture's size alone, so all steps and
+all regions are measured at once.
+"""
 
 from __future__ import annotations
 
@@ -10,53 +15,65 @@ from torch import Tensor
 from pruning.similarity import cosine
 
 
-class Region(NamedTuple):
-    """A rectangle of places: rows [top, bottom), columns [left, right)."""
+class Tree(NamedTuple):
+    """All regions that a picture of some size can have; parents come before their quarters."""
 
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    def quarters(self) -> list[Region]:
-        """Its up to four parts, halved both ways; the upper and left ones are the larger."""
-        rows, columns = _halves(self.top, self.bottom), _halves(self.left, self.right)
-        return [Region(*row, *column) for row in rows for column in columns]
-
-    def places(self, width: int, device: torch.device) -> Tensor:
-        """Its places in a picture of this width, int64, increasing."""
-        rows = torch.arange(self.top, self.bottom, device=device)[:, None] * width
-        return (rows + torch.arange(self.left, self.right, device=device)).flatten()
+    parent: Tensor  # int64 [r]; the whole, region 0, is its own
+    anchor: Tensor  # int64 [r], the top left place of each
+    single: Tensor  # int64 [m], the region that is the place alone
+    levels: list[tuple[int, int]]  # regions [start, stop) of each depth, the whole first
 
 
-def quadtree(picture: Tensor, tau: float) -> list[Region]:
-    """The largest regions whose mean stands for each of their quarters; they tile the picture.
+def quadtree(features: Tensor, h: int, w: int, tau: float) -> Tensor:
+    """The region that every token belongs to, named by its top left place, int64 [t, m].
 
-    A region's mean stands for it if its cosine with the mean of every quarter is at least `tau`;
-    else the quarters are looked at in turn, down to single tokens.
+    Of each step the largest regions are taken whose mean has a cosine of at least `tau` with the
+    mean of each of their quarters; where none has, single tokens.
 
     Args:
-        picture: float32 [h, w, d].
-        tau: a cosine; above 1 nothing stands for more than itself.
+        features: float32 [t, m, d].
+        h: rows.
+        w: columns; h * w == m.
+        tau: a cosine; above 1 every token is alone.
     """
-    sums = picture.double().cumsum(0).cumsum(1)
-    sums = torch.nn.functional.pad(sums, (0, 0, 1, 0, 1, 0))  # [h + 1, w + 1, d]
+    parent, anchor, single, levels = grow(h, w, features.device)
+    sums = features.new_zeros(len(features), len(parent), features.shape[2])
+    sums[:, single] = features
+    for start, stop in levels[:0:-1]:  # means are not needed: a cosine knows no length
+        sums.index_add_(1, parent[start:stop], sums[:, start:stop].clone())
+    alike = cosine(sums[:, parent], sums) >= tau  # [t, r]
+    alike[:, 0] = True
+    stands = torch.ones_like(alike, dtype=torch.uint8)
+    stands.scatter_reduce_(1, parent.expand_as(alike), alike.to(torch.uint8), "amin")
+    stands[:, single] = 1
+    nobody = torch.full_like(alike, -1, dtype=torch.int64)
+    region = torch.arange(len(parent), device=features.device).expand_as(nobody)
+    owner = torch.where(stands.bool(), region, nobody)
+    for start, stop in levels[1:]:
+        above = owner[:, parent[start:stop]]
+        owner[:, start:stop] = torch.where(above >= 0, above, owner[:, start:stop])
+    return anchor[owner[:, single]]
 
-    def total(r: Region) -> Tensor:
-        upper = sums[r.top, r.left] - sums[r.top, r.right]
-        return sums[r.bottom, r.right] - sums[r.bottom, r.left] + upper
 
-    found, left = [], [Region(0, picture.shape[0], 0, picture.shape[1])]
-    while left:
-        region = left.pop()
-        quarters = region.quarters()
-        if len(quarters) > 1:
-            means = torch.stack([total(quarter) for quarter in quarters])
-            if not bool((cosine(means, total(region)) >= tau).all()):
-                left += quarters
+def grow(h: int, w: int, device: torch.device) -> Tree:
+    """The tree of a picture of h rows and w columns."""
+    bounds, parent = [(0, h, 0, w)], [0]
+    single, levels = [0] * (h * w), [(0, 1)]
+    while levels[-1][0] < levels[-1][1]:
+        start = len(bounds)
+        for above in range(*levels[-1]):
+            top, bottom, left, right = bounds[above]
+            if bottom - top == right - left == 1:
+                single[top * w + left] = above
                 continue
-        found.append(region)
-    return sorted(found)
+            for rows in _halves(top, bottom):
+                for columns in _halves(left, right):
+                    bounds.append((*rows, *columns))
+                    parent.append(above)
+        levels.append((start, len(bounds)))
+    anchor = [top * w + left for top, _, left, _ in bounds]
+    numbers = [torch.tensor(values, device=device) for values in (parent, anchor, single)]
+    return Tree(numbers[0], numbers[1], numbers[2], levels[:-1])
 
 
 def _halves(start: int, stop: int) -> list[tuple[int, int]]:

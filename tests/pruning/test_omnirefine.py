@@ -11,7 +11,7 @@ import torch
 from core.tokens import VisualTokens
 from pruning.chunks import chunks
 from pruning.omnirefine import OmniRefine
-from pruning.quadtree import Region, quadtree
+from pruning.quadtree import quadtree
 from tests.pruning.scenes import D, M, stream, tokens
 
 OPEN = {"least": 0.0, "most": 1.0}  # bounds that never act
@@ -55,24 +55,28 @@ def test_a_length_that_no_chunks_add_up_to_gets_a_shorter_one():
     assert all(one[1] == other[0] for one, other in pairwise(found))
 
 
-def areas(regions: list[Region]) -> list[int]:
-    return sorted((r.bottom - r.top) * (r.right - r.left) for r in regions)
+def areas(picture: torch.Tensor, tau: float) -> list[int]:
+    """Sizes of the regions of a picture [h, w, d]."""
+    h, w, d = picture.shape
+    sizes = quadtree(picture.reshape(1, h * w, d), h, w, tau)[0].bincount()
+    return sorted(size for size in sizes.tolist() if size)
 
 
 def test_one_strong_odd_token_splits_the_regions_around_it_only():
     picture = torch.ones(8, 8, 3)
     picture[6, 1] = torch.tensor([-40.0, 80.0, 0.0])
-    regions = quadtree(picture, 0.99)
-    assert areas(regions) == [1, 1, 1, 1, 4, 4, 4, 16, 16, 16]
-    covered = torch.cat([region.places(8, picture.device) for region in regions])
-    assert covered.sort().values.tolist() == list(range(64)), "regions tile the picture"
+    assert areas(picture, 0.99) == [1, 1, 1, 1, 4, 4, 4, 16, 16, 16]
+    found = quadtree(picture.reshape(1, 64, 3), 8, 8, 0.99)[0].reshape(8, 8)
+    assert found[:4, :4].unique().tolist() == [0] and found[4:, 4:].unique().tolist() == [36]
+    assert found[6:, :2].flatten().tolist() == [48, 49, 56, 57], "alone, at their own places"
+    assert found[4:6, :2].unique().tolist() == [32]
 
 
 @pytest.mark.parametrize(("h", "w", "pieces"), [(1, 1, 1), (1, 6, 6), (5, 3, 15), (4, 4, 16)])
 def test_of_a_picture_without_likeness_every_token_is_a_region_and_of_equals_all(h, w, pieces):
     picture = torch.randn(h, w, 64, generator=torch.Generator().manual_seed(0))
-    assert areas(quadtree(picture, 0.95)) == [1] * pieces
-    assert quadtree(torch.ones(h, w, 4), 0.95) == [Region(0, h, 0, w)]
+    assert areas(picture, 0.95) == [1] * pieces
+    assert areas(torch.ones(h, w, 4), 0.95) == [h * w]
 
 
 def test_the_test_is_between_a_regions_mean_and_the_means_of_its_quarters():
@@ -80,8 +84,39 @@ def test_the_test_is_between_a_regions_mean_and_the_means_of_its_quarters():
     angle = torch.tensor(0.6)
     one, other = torch.stack([angle.cos(), angle.sin()]), torch.stack([angle.cos(), -angle.sin()])
     picture = torch.stack([one, other, other, one]).reshape(2, 2, 2)  # cos .6 = .8253
-    assert len(quadtree(picture, 0.82)) == 1
-    assert len(quadtree(picture, 0.83)) == 4
+    assert areas(picture, 0.82) == [4]
+    assert areas(picture, 0.83) == [1] * 4
+
+
+def recursive(picture: np.ndarray, tau: float, top: int = 0, left: int = 0) -> list[tuple]:
+    """Regions (top, left, height, width), as the text says it, in float64."""
+    h, w = picture.shape[:2]
+    if h == w == 1:
+        return [(top, left, 1, 1)]
+    rows = [(0, (h + 1) // 2), ((h + 1) // 2, h)] if h > 1 else [(0, 1)]
+    columns = [(0, (w + 1) // 2), ((w + 1) // 2, w)] if w > 1 else [(0, 1)]
+    whole = picture.mean(axis=(0, 1))
+    parts = [(a, c, picture[a:b, c:d]) for a, b in rows for c, d in columns]
+    cosines = []
+    for _, _, part in parts:
+        mean = part.mean(axis=(0, 1))
+        cosines.append(whole @ mean / np.linalg.norm(whole) / np.linalg.norm(mean))
+    if min(cosines) >= tau:
+        return [(top, left, h, w)]
+    return [r for a, c, part in parts for r in recursive(part, tau, top + a, left + c)]
+
+
+@pytest.mark.parametrize(("h", "w"), [(4, 5), (7, 6), (9, 16), (1, 5)])
+def test_regions_are_those_of_the_recursion(h, w):
+    generator = torch.Generator().manual_seed(h)
+    coarse = torch.randn(3, 1, 3, 3, generator=generator).expand(-1, 8, -1, -1)
+    smooth = torch.nn.functional.interpolate(coarse.clone(), (h, w))
+    pictures = smooth.permute(0, 2, 3, 1) + 0.3 * torch.randn(3, h, w, 8, generator=generator)
+    found = quadtree(pictures.reshape(3, h * w, 8), h, w, 0.8)
+    for picture, labels in zip(pictures, found.reshape(3, h, w), strict=True):
+        for top, left, height, width in recursive(picture.double().numpy(), 0.8):
+            part = labels[top : top + height, left : left + width]
+            assert bool((part == top * w + left).all())
 
 
 def compressed(policy: OmniRefine, features: torch.Tensor, h: int, w: int) -> VisualTokens:
