@@ -54,10 +54,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _measure(options: argparse.Namespace) -> Result:
-    shares = _shares(options.budgets)
+    shares, part = _shares(options.budgets), _part(options.part)
     model = load_model(options.model)
     width = model.lay_text(model.question_ids("", (), ""), 0).embeds.shape[1]
-    wanted = chosen(methods(width), options.methods or [], _part(options.part))
+    wanted = chosen(methods(width), options.methods or [], part)
     names = list(dict.fromkeys(options.suite or ("short", CALM)))
     scenes = {name: _encoded(model, name, options) for name in names}
     result = resume(options.json, _fresh(options, shares, scenes))

@@ -15,7 +15,7 @@ HEADS = 4
 
 
 def plan(lengths, owners):
-    """A plan of spans with these numbers of new tokens, each reading one of two memories or none."""
+    """Spans with these numbers of new tokens, each reading one of two memories or none."""
     torch.manual_seed(0)
     pool = PagePool(SHAPE, 64, 4)
     pool.keys.normal_()
