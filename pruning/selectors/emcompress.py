@@ -10,10 +10,10 @@ Scenes are read whole, the closest first; of the first that the budget does not 
 closest to the question are, and no other.
 
 Deviations: the published roles (a launcher that plans, a validator that judges, a viewer that scans
-and captions, over several rounds) are calls of a language model, and so is rewriting the question;
-neither can be had from a bank of tokens, and closeness stands in for what the viewer finds. Fewer
-than 10 scenes are not divided further. Clauses of time ("in the last minute") are read from the text,
-before anything is embedded: `pruning.selectors.clauses`.
+and captions, over several rounds) are calls of a language model, which a bank of tokens cannot
+make; closeness stands in for what the viewer finds. Fewer than 10 scenes are not divided further.
+Clauses of time ("in the last minute") are read from the text, and taken out of the question, before
+anything is embedded: `pruning.selectors.clauses`.
 """
 
 from __future__ import annotations
