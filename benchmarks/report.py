@@ -28,6 +28,14 @@ def publish(rows: Sequence[Row], json_file: Path | None) -> None:
         json_file.write_text(json.dumps(list(rows), indent=1) + "\n")
 
 
+def markdown(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[_cell(row.get(column)) for column in columns] for row in rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
 def stamp() -> str:
     """Date, commit and machine: what a result is worth nothing without."""
     done = subprocess.run(
