@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 
 from core.frames import Segment
+from core.kept import KeptStep
 from core.tokens import VisualTokens
 from engine.detokenizer import Detokenizer
 from engine.requests import AnswerListener, Ask, PerceiveListener
@@ -59,6 +60,7 @@ class SegmentJob:
     frames: int = 0
     encoded: int = 0
     kept: int = 0
+    steps: tuple[KeptStep, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import LookoutError
+from core.kept import KeptStep
+from core.tokens import VisualTokens
 from engine.jobs import MemoryHandle, SegmentJob
 from engine.requests import Perceived
 from engine.runner import Row, Runner
@@ -51,6 +53,7 @@ class Perception:
             decided = pruner.push(job.tokens) if job.tokens is not None else pruner.flush()
             job.encoded, job.kept = pruner.encoded - encoded, pruner.kept - kept
             job.frames = self._decided_frames(job)
+            job.steps = tuple(step for run in decided for step in kept_steps(run))
             position = memory.next_position
             chunks = []
             for steps in decided:
@@ -92,6 +95,7 @@ class Perception:
                 seen=memory.seen,
                 t_end=memory.extent().t_end,
                 seconds=time.monotonic() - job.submitted,
+                steps=job.steps,
             )
         )
 
@@ -129,6 +133,18 @@ class Perception:
         waits = handle.pruner.policy.delay if job.segment is not None else 0
         handle.held_back = min(arrived, waits * self._runner.model.frames_per_step)
         return arrived - handle.held_back
+
+
+def kept_steps(tokens: VisualTokens) -> list[KeptStep]:
+    """Which places each temporal step still has."""
+    size = tokens.grid.per_step
+    cells: list[list[int]] = [[] for _ in tokens.times]
+    for place in tokens.index.tolist():
+        cells[place // size].append(place % size)
+    return [
+        KeptStep(time, tokens.grid.h, tokens.grid.w, tuple(kept))
+        for time, kept in zip(tokens.times, cells, strict=True)
+    ]
 
 
 def _positions(chunk: Chunk) -> NDArray[np.int64]:

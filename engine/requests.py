@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import LookoutError
+from core.kept import KeptStep
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]
 
@@ -39,6 +40,7 @@ class Perceived:
     seen: int
     t_end: float | None  # stream seconds of the newest step in memory
     seconds: float  # from submission to memory
+    steps: tuple[KeptStep, ...] = ()  # that entered memory, in order; which places were kept
 
 
 @dataclass(frozen=True, slots=True)

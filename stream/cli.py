@@ -108,6 +108,10 @@ def run(
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="JSON lines; - is the terminal.")
     ] = None,
+    save_kept: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Save pictures in which what pruning dropped is dim."),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Play a source through the real pipeline, without a server."""
@@ -125,6 +129,7 @@ def run(
         memory=memory,
         model=model,
         json_file=json_file,
+        save_kept=save_kept,
         config=config or [],
     )
     asyncio.run(run_source(options))

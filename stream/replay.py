@@ -16,7 +16,7 @@ from typing import Any
 
 from core.errors import AnswerError, LookoutError
 from stream.cameras.answer import Answer, AnswerResult, Question
-from stream.cameras.camera import Camera
+from stream.cameras.camera import Camera, Witness
 from stream.compose import House
 from stream.sources.base import Source
 
@@ -78,6 +78,7 @@ class Replay:
         duration: stream seconds after which to stop; None for the whole source.
         max_tokens: of an answer.
         on_start: told when a question is asked; returns who is told of each piece of text.
+        witness: told of each segment and what pruning kept of it.
     """
 
     def __init__(
@@ -88,12 +89,14 @@ class Replay:
         duration: float | None = None,
         max_tokens: int = 128,
         on_start: Callable[[float, str], Callable[[str], None]] | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self._house = house
         self._waiting = sorted(questions, key=lambda question: question[0])
         self._duration = duration
         self._max_tokens = max_tokens
         self._on_start = on_start or (lambda asked_at, text: lambda delta: None)
+        self._witness = witness
         self._answers: asyncio.TaskGroup | None = None
         self._asked: list[Asked] = []
         self._enough = asyncio.Event()
@@ -107,7 +110,9 @@ class Replay:
             LookoutError: if the camera cannot be attached.
         """
         cameras = self._house.cameras
-        self._camera = await cameras.attach(CAMERA, source, url=url, gate=self._before)
+        self._camera = await cameras.attach(
+            CAMERA, source, url=url, gate=self._before, witness=self._witness
+        )
         try:
             async with asyncio.TaskGroup() as self._answers:
                 await self._played()

@@ -45,6 +45,12 @@ export class Stage {
     this.#label(camera, link);
   }
 
+  /** The element that shows the picture, or null when there is none. */
+  get visible() {
+    if (this.isOwn) return this.#own;
+    return this.#picture.hidden ? null : this.#picture;
+  }
+
   /** A camera that has delivered nothing has no picture to ask for. */
   #canFetch() {
     return this.link === "open" && !this.isOwn && this.camera?.frames_in > 0;

@@ -175,6 +175,15 @@ class Session(Wire):
     lookout: SessionLookout
 
 
+class Kept(Wire):
+    """Which places of a camera's newest temporal step pruning kept; `rows` times `columns` bits."""
+
+    pts_ms: int  # stream time of the step
+    rows: int
+    columns: int
+    cells: str  # base64; row by row, the highest bit of each byte first, 1: kept
+
+
 class Camera(Wire):
     """One camera: how it is, what it delivered and what its memory holds. Counts since attached."""
 
@@ -206,5 +215,6 @@ class Camera(Wire):
     answering: int = 0
     policy: str = ""
     budget: int = 0
+    kept: Kept | None = None
     has_truth: bool = False
     at: datetime  # when this was looked up

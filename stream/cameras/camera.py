@@ -25,6 +25,7 @@ from core.errors import (
     SourceUnavailable,
 )
 from core.frames import Frame, Segment
+from core.kept import KeptStep
 from engine.engine import Engine
 from engine.jobs import AnswerHandle, MemoryHandle
 from engine.requests import Perceived
@@ -42,6 +43,8 @@ from stream.sources.push import PushSource
 log = logging.getLogger("lookout.camera")
 
 Gate = Callable[[float], Awaitable[None]]  # called with the pts of each frame before it is taken
+# Told of each segment and of the steps that entered memory with it; None: the end of the stream.
+Witness = Callable[[Segment | None, tuple[KeptStep, ...]], Awaitable[None]]
 
 
 class _World(Protocol):
@@ -59,6 +62,7 @@ class Camera:
         watching: how it is watched.
         on_change: told on the event loop when its state changes.
         gate: awaited before each frame enters; for replays.
+        witness: awaited after each segment; the next one waits for it.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Camera:
         *,
         on_change: Callable[[CameraView], None] = lambda view: None,
         gate: Gate | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self.name = name
         self.url = url
@@ -79,6 +84,7 @@ class Camera:
         self._watching = watching
         self._on_change = on_change
         self._gate = gate
+        self._witness = witness
         self._feed = Feed(
             self._open_source,
             fps=watching.fps,
@@ -220,6 +226,7 @@ class Camera:
             answering=self._answering,
             policy=self._watching.policy.method,
             budget=self._watching.budget,
+            kept=tally.kept,
         )
 
     async def _watch(self) -> None:
@@ -262,6 +269,8 @@ class Camera:
         if isinstance(result, Perceived):
             self._tally.remembered(segment, result, time.monotonic())
             self._complaint = ""
+            if self._witness is not None:
+                await self._witness(segment, result.steps)
         elif isinstance(result, EngineDead):
             raise result
         else:

@@ -11,7 +11,7 @@ from typing import Self
 
 from core.errors import CameraError, CameraExists, CameraNotFound, LookoutError
 from engine.engine import Engine
-from stream.cameras.camera import Camera, Gate
+from stream.cameras.camera import Camera, Gate, Witness
 from stream.cameras.view import CameraView
 from stream.cameras.watching import Watching
 from stream.sources.address import redact
@@ -73,6 +73,7 @@ class Cameras:
         url: str,
         fps: float | None = None,
         gate: Gate | None = None,
+        witness: Witness | None = None,
     ) -> Camera:
         """Add a camera and start to watch it.
 
@@ -86,7 +87,14 @@ class Cameras:
             raise CameraExists(f"there is a camera {name!r} already")
         watching = self._watching if fps is None else _with_fps(self._watching, fps)
         camera = Camera(
-            name, redact(url), source, self._engine, watching, on_change=self._tell, gate=gate
+            name,
+            redact(url),
+            source,
+            self._engine,
+            watching,
+            on_change=self._tell,
+            gate=gate,
+            witness=witness,
         )
         self._cameras[name] = camera  # the name is taken from here on
         try:

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from core.frames import Segment
+from core.kept import KeptStep
 from engine.requests import Perceived
 
 LAGS = 512  # newest segments that the percentile is taken over
@@ -26,6 +27,7 @@ class Tally:
     newest_pts: float | None = None  # of the newest remembered frame
     newest_arrived: float | None = None
     lag_s: float | None = None
+    kept: KeptStep | None = None  # of the newest remembered step
     _lags: deque[float] = field(default_factory=lambda: deque(maxlen=LAGS))
     _arrivals: deque[tuple[float, float]] = field(default_factory=deque)  # (pts, arrived)
 
@@ -47,6 +49,7 @@ class Tally:
         self.tokens_encoded += result.encoded
         self.tokens_kept += result.kept
         self.held, self.seen = result.held, result.seen
+        self.kept = result.steps[-1] if result.steps else self.kept
         for _ in range(min(result.frames, len(self._arrivals))):
             self.newest_pts, self.newest_arrived = self._arrivals.popleft()
         if result.frames and self.newest_arrived is not None:

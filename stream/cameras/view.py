@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.kept import KeptStep
+
 
 @dataclass(frozen=True, slots=True)
 class CameraView:
@@ -37,3 +39,4 @@ class CameraView:
     answering: int  # answers being given now
     policy: str
     budget: int
+    kept: KeptStep | None = None  # which places of the newest remembered step were kept

@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, TextIO
 
 from core.errors import ConfigError
 from stream.commands.serve import log_to_stderr
 from stream.compose import open_house
 from stream.configuration import load_settings
+from stream.kept import KeptPictures
 from stream.replay import Asked, Replay, Summary
 from stream.settings import Settings
 from stream.sources import MaxPace, Pace, RealtimePace, open_source
@@ -37,6 +39,7 @@ class RunOptions:
     memory: int | None
     model: str | None
     json_file: str | None
+    save_kept: str | None
     config: Sequence[str]
 
     def settings(self) -> Settings:
@@ -75,6 +78,7 @@ async def run(options: RunOptions) -> None:
     source()  # contacts nothing; a wrong address fails before the model is loaded
     with ExitStack() as stack:
         out = _json_file(options.json_file, stack)
+        pictures = None if options.save_kept is None else KeptPictures(Path(options.save_kept))
         async with open_house(settings, pace=pace) as house:
             replay = Replay(
                 house,
@@ -82,6 +86,7 @@ async def run(options: RunOptions) -> None:
                 duration=duration,
                 max_tokens=settings.answer.max_tokens,
                 on_start=_speak if out is not sys.stdout else None,
+                witness=pictures,
             )
             asked, summary = await replay.run(source, options.source)
         _report(asked, summary, out)

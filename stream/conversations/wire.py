@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from core.errors import EngineError, GenerationFailed, LookoutError
@@ -16,12 +18,14 @@ from core.events import (
     Camera,
     CameraState,
     ErrorBody,
+    Kept,
     Moment,
     Timing,
     Usage,
     now,
 )
 from core.events.base import MAX_ID_CHARS
+from core.kept import KeptStep
 from stream.cameras.answer import AnswerResult, Evidence
 from stream.cameras.seam import CamerasSeam
 from stream.cameras.view import CameraView
@@ -34,9 +38,18 @@ def camera(view: CameraView) -> Camera:
     at = now()
     fields = {name: getattr(view, name) for name in view.__slots__ if name in Camera.model_fields}
     fields["retry_in_ms"] = None if view.retry_in_ms is None else round(view.retry_in_ms)
+    fields["kept"] = None if view.kept is None else kept(view.kept)
     newest = None if view.newest_pts is None else moment(view, view.newest_pts, at)
     has_truth = view.url.startswith("demo:")
     return Camera(**fields, newest=newest, has_truth=has_truth, at=at)
+
+
+def kept(step: KeptStep) -> Kept:
+    """What pruning kept of a step, as bits."""
+    marks = np.zeros(step.rows * step.columns, np.uint8)
+    marks[list(step.cells)] = 1
+    bits = base64.b64encode(np.packbits(marks).tobytes()).decode("ascii")
+    return Kept(pts_ms=round(step.time * 1000), rows=step.rows, columns=step.columns, cells=bits)
 
 
 def views(cameras: CamerasSeam) -> list[CameraView]:
