@@ -16,7 +16,10 @@ ROWS, COLUMNS = 3, 6
 # How opaque the overlay is in the middle of every place, row by row.
 OPACITIES = """([rows, columns]) => {
   const canvas = document.querySelector("[data-testid=kept]");
-  const context = canvas.getContext("2d");
+  const copy = document.createElement("canvas");
+  [copy.width, copy.height] = [canvas.width, canvas.height];
+  const context = copy.getContext("2d", { willReadFrequently: true });
+  context.drawImage(canvas, 0, 0);
   const found = [];
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {

@@ -50,6 +50,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["run", "x.mp4", "--speed", "warp"], "realtime, max"),
         (["run", "gopher://x"], "gopher"),
         (["run", "demo:shapes", "--pruning", "magic"], "'vcast'"),
+        (["run", "demo:shapes", "--save-kept", "/dev/null/pictures"], "--save-kept"),
         (["serve", "--port", "high"], "--port"),
         (["serve", "--source", "porch"], "NAME=URL"),
         (["serve", "-c", "server.prt=1"], "server.prt"),
