@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -72,9 +73,14 @@ class Result:
 
 
 def save(result: Result, path: Path) -> None:
-    """Write the file as a whole or not at all."""
+    """Write the file as a whole or not at all.
+
+    Under `tasks` it also says the share right of each run, as every evaluation does; nothing reads
+    that back.
+    """
     beside = path.with_name(f"{path.name}.part")
-    beside.write_text(json.dumps(asdict(result)) + "\n", encoding="utf-8")
+    values = {"tasks": _tasks(result), **asdict(result)}
+    beside.write_text(json.dumps(values) + "\n", encoding="utf-8")
     os.replace(beside, path)
 
 
@@ -134,6 +140,33 @@ def pool(results: Sequence[Result]) -> Result:
         for label, seconds in result.seconds.items():
             whole.seconds[label] = whole.seconds.get(label, 0.0) + seconds
     return whole
+
+
+def _tasks(result: Result) -> dict[str, dict[str, Any]]:
+    """The share right of each run, under suite, label and percent asked for."""
+    found = {}
+    for label, suites in result.runs.items():
+        for suite, runs in suites.items():
+            common = _most_frequent(result.questions[suite])
+            for run in runs:
+                asked = "own" if run.asked is None else f"{100 * run.asked:g}"
+                right = result.right(suite, run)
+                found[f"{suite}, {label}, {asked}"] = {
+                    "accuracy": sum(right) / len(right),
+                    "n": len(right),
+                    "blank": None,
+                    "most_frequent": common,
+                    "kept": run.share,
+                }
+    return found
+
+
+def _most_frequent(items: Sequence[Item]) -> float:
+    """Share right of the best fixed answer to each task."""
+    truths: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in items:
+        truths[item.task][item.truth] += 1
+    return sum(max(counts.values()) for counts in truths.values()) / len(items)
 
 
 def _runs(suites: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[Run]]:

@@ -13,22 +13,14 @@ import torch
 from torch import Tensor
 
 from core.tokens import VisualTokens, concatenate
-from engine.runner import Row, Runner
 from evaluation.pruning.desk import Desk
 from evaluation.pruning.encoding import Encoded
-from evaluation.pruning.sharing import SharingReader
+from evaluation.pruning.listening import attention_row
 from evaluation.pruning.watching import laid
 from memory.memory import KVMemory
-from memory.reader import Plan, Reader
-from memory.scratch import Scratch, gather
 from models.layout import Chunk
 from models.vlm import VideoLanguageModel
-from pruning.selectors.fastv import last_row
 from pruning.selectors.selector import Question, Selector
-
-# Where the question's last token is listened to: FastV drops after layer 2 what the layer before
-# gave little. Methods that published another layer are heard here too, so that all hear the same.
-LAYER = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +96,7 @@ def _heard(
         desk.remember(memory, chunks)
         visual = torch.cat([torch.zeros(memory.held - sum(map(len, chunks)), dtype=torch.bool),
                             *(chunk.visual for chunk in chunks)])  # fmt: skip
-        rows = [_attention(desk, memory, text)[: memory.held][visual] for text in texts]
+        rows = [attention_row(desk, memory, text)[: memory.held][visual] for text in texts]
     finally:
         memory.release()
     return [Question(features, row) for features, row in zip(words, rows, strict=True)]
@@ -114,32 +106,3 @@ def _words(model: VideoLanguageModel, text: str) -> Tensor:
     """Embeddings of the question's own words, [q, d]: what every question ends with is left out."""
     ids, ending = model.question_ids(text, (), ""), model.question_ids("", (), "")
     return model.lay_text(ids[: len(ids) - len(ending)], 0).embeds
-
-
-def _attention(desk: Desk, memory: KVMemory, text: str) -> Tensor:
-    """What the last token before the answer gives everything before it; float32 [held + q]."""
-    model, reader = desk.runner.model, _Listening()
-    chunk = model.lay_text(model.question_ids(text, (), ""), memory.next_position)
-    scratch = Scratch(desk.pool, len(chunk))
-    try:
-        Runner(model, desk.pool, reader).forward([Row(chunk, memory.view(), scratch)])
-        views = (memory.view(), scratch.view())
-        keys = torch.cat([gather(desk.pool, LAYER, view)[0] for view in views])
-    finally:
-        scratch.release()
-    assert reader.query is not None, "every forward passes the layer"
-    return last_row(reader.query, keys.transpose(0, 1))
-
-
-class _Listening(Reader):
-    """Notes the last token's query of one layer, and reads as ever."""
-
-    def __init__(self) -> None:
-        self._reader = SharingReader()
-        self.query: Tensor | None = None  # [heads, head_dim]
-
-    def read(self, plan: Plan, layer: int, query: Tensor, scale: float) -> Tensor:
-        """See `Reader.read`."""
-        if layer == LAYER:
-            self.query = query[-1].clone()
-        return self._reader.read(plan, layer, query, scale)
