@@ -1,0 +1,82 @@
+"""Equal steps around the middle of a group, as wide as loses least; 24 bits per group.
+
+A number comes back as c + (q - (2^bits - 1) / 2) s. The centre c is the middle between the least
+and the greatest number, in bfloat16; the step s is a quarter power of two, in one byte (code k
+stands for 2^((k - 128) / 4), code 0 for zero). The first candidate is the least such step that
+spans the group from end to end, at most 2^(1/4) times the exact one. Spanning the ends of 64
+numbers is not what loses least, so narrower steps are tried and the one with the least squared
+error is taken: for Gaussian numbers about 0.6 of the first. With the first step s0 the law is
+
+    sum (x - x')^2 <= n max(s0 / 2, |c - c'|)^2,    |c - c'| <= 2^-9 |c|,
+
+because the candidates include s0, for which it holds number by number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from memory.codecs.bits import pack, unpack
+from memory.codecs.codec import Planes
+from memory.codecs.levels import Levels
+
+PER_OCTAVE = 4
+BIAS = 128  # steps from 2 ** -31.75 to 2 ** 31.75: all that `codec.LARGEST` lets through
+
+
+def step_of(codes: Tensor) -> Tensor:
+    """Steps that step codes stand for, float32."""
+    return torch.exp2((codes.float() - BIAS) / PER_OCTAVE) * (codes > 0)
+
+
+@dataclass(frozen=True)
+class Fitted(Levels):
+    """2^bits equal steps; 16 bits of centre and 8 of step per group.
+
+    Args:
+        bits: of a code, 1 to 8.
+        candidates: steps tried, each 2^(1/4) narrower than the one before; 1 spans the ends.
+    """
+
+    bits: int = 2
+    candidates: int = 8
+
+    def encode(self, x: Tensor) -> Planes:
+        """See `Levels.encode`."""
+        least, greatest = x.aminmax(dim=-1)
+        centre = (least / 2 + greatest / 2).bfloat16()  # [heads, blocks, rows]
+        centred = x - centre.float()[..., None]
+        exact = (greatest - least) / (2**self.bits - 1)
+        first = (exact.log2() * PER_OCTAVE + BIAS).ceil().clamp(1, 255) * (exact > 0)
+        best, least_error = first, torch.full_like(first, torch.inf)
+        for narrower in range(self.candidates):
+            step = (first - narrower).clamp(min=1) * (first > 0)
+            lost = centred - self._levels(self._codes(centred, step), step)
+            error = lost.square().sum(-1)
+            best = torch.where(error < least_error, step, best)
+            least_error = torch.minimum(error, least_error)
+        codes = self._codes(centred, best).long()
+        return {
+            "codes": pack(codes.flatten(-2), self.bits),
+            "step": best.to(torch.uint8),
+            "centre": centre,
+        }
+
+    def decode(self, planes: Planes, rows: int, size: int) -> Tensor:
+        """See `Levels.decode`."""
+        codes = torch.unflatten(unpack(planes["codes"], self.bits, rows * size), -1, (rows, size))
+        return self._levels(codes, planes["step"]) + planes["centre"].float()[..., None]
+
+    @property
+    def _middle(self) -> float:
+        return (int(2**self.bits) - 1) / 2
+
+    def _codes(self, centred: Tensor, step: Tensor) -> Tensor:
+        size = step_of(step).clamp(min=torch.finfo(torch.float32).tiny)[..., None]
+        return (centred / size + self._middle).round().clamp(0, 2**self.bits - 1)
+
+    def _levels(self, codes: Tensor, step: Tensor) -> Tensor:
+        return (codes - self._middle) * step_of(step)[..., None]
