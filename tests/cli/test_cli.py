@@ -250,6 +250,7 @@ def test_run_answers_at_its_time_and_writes_json_lines(checkpoint: Path, tmp_pat
             *("run", "demo:shapes", "--ask", "0:02=What is there?", "--duration", "4"),
             *("--speed", "max", "--model", str(checkpoint), "--json", str(file)),
             *("--budget", "12", "--pruning", "uniform", "--memory", "256"),
+            *("--save-kept", str(tmp_path / "kept")),
         ),
         capture_output=True,
         text=True,
@@ -267,6 +268,9 @@ def test_run_answers_at_its_time_and_writes_json_lines(checkpoint: Path, tmp_pat
     assert totals["memory_held"] <= totals["memory_capacity"] == 256
     assert totals["policy"] == "uniform"
     assert totals["budget"] == 12
+    pictures = sorted(path.name for path in (tmp_path / "kept").iterdir())
+    assert len(pictures) == totals["frames_remembered"] // 2
+    assert pictures[0].startswith("000000.125s-12of")
 
 
 def test_run_of_a_missing_file_is_status_1_and_names_it(checkpoint: Path) -> None:
