@@ -77,7 +77,13 @@ def clips(folder: Path) -> list[Path]:
 
 
 def shaped(
-    name: str, grid: tuple[int, int], width: int, levels: int, count: int, steps: int
+    name: str,
+    grid: tuple[int, int],
+    width: int,
+    levels: int,
+    count: int,
+    steps: int,
+    device: torch.device | str = "cpu",
 ) -> Footage:
     """Random features of a larger model's sizes; half of each step's tokens are nearly the last's.
 
@@ -90,6 +96,7 @@ def shaped(
         levels: of DeepStack.
         count: segments.
         steps: temporal steps of each.
+        device: where the tokens lie.
     """
     generator = torch.Generator().manual_seed(0)
     size = grid[0] * grid[1]
@@ -102,16 +109,16 @@ def shaped(
             noise = torch.randn(size, width, generator=generator)
             step = torch.where(moved, noise, step + 0.05 * noise)
             rows.append(step)
-        features = torch.cat(rows)
+        features = torch.cat(rows).to(device)
         shares = torch.rand(steps, size, generator=generator).softmax(dim=1).flatten()
         segments.append(
             VisualTokens(
                 features=features,
-                index=torch.arange(steps * size),
+                index=torch.arange(steps * size, device=device),
                 grid=Grid(steps, *grid),
                 times=tuple((number * steps + s) * 2 / FPS for s in range(steps)),
                 deepstack=tuple(features.clone() for _ in range(levels)),
-                attention=shares,
+                attention=shares.to(device),
             )
         )
     return Footage(name, tuple(segments))

@@ -1,8 +1,8 @@
 """`lookout bench pruning`: what each pruning method costs, beside `uniform`, in one run.
 
-Methods take turns on every segment, so that whatever else the machine does hits all alike. Times
-are of the measuring thread alone (CPU time; torch computes on one thread). A method that needs the
-attention of the last vision block also pays for it where there is an eye to compute it.
+Methods take turns on every segment, so that whatever else the machine does hits all alike; on a CPU
+times are of the measuring thread alone. A method that needs the attention of the last vision block
+also pays for it where there is an eye to compute it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,9 +20,9 @@ from typing import Final
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: others share the cores
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.footage import Footage, clips, seen, shaped
+from benchmarks.meters import peak_bytes, seconds
 from benchmarks.report import Row, markdown, publish, stamp
 from core.errors import ConfigError, LookoutError
 from core.tokens import VisualTokens
@@ -88,7 +87,7 @@ def _measure(options: argparse.Namespace) -> list[Row]:
     streams = [seen(model, f"clip {film.stem}", str(film), count, steps) for film in films]
     streams.append(seen(model, options.source, options.source, count, steps))
     # A picture of 512 x 512 through Qwen3-VL-2B: 16 x 16 tokens of width 2048, three levels.
-    streams.append(shaped("shape of Qwen3-VL-2B", (16, 16), 2048, 3, count, steps))
+    streams.append(shaped("shape of Qwen3-VL-2B", (16, 16), 2048, 3, count, steps, model.device))
     chosen = _chosen(options.methods or [])
     rows = []
     for stream in streams:
@@ -109,27 +108,20 @@ def _take_turns(measured: Sequence[Measured], stream: Footage, budget: int) -> N
     for number, tokens in enumerate(stream.tokens):
         for turn in range(len(measured)):
             place = (turn + number) % len(measured)
-            seconds = _timed(partial(pruners[place].push, tokens))
+            took = seconds(tokens.features.device, partial(pruners[place].push, tokens))
             if number >= WARM_UP:
-                measured[place].seconds.append(seconds)
+                measured[place].seconds.append(took)
     for one, pruner in zip(measured, pruners, strict=True):
         one.encoded, one.kept = pruner.encoded, pruner.kept
 
 
 def _peak(policy: PruningPolicy, stream: Footage, budget: int) -> int:
-    """Most bytes of tensors that a segment had alive at once; arrays of NumPy are not seen."""
+    """Most bytes that the last segment had alive at once, with the state of a whole stream."""
     pruner = OnlinePruner(policy, budget)
     for tokens in stream.tokens[:-1]:
         pruner.push(tokens)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        pruner.push(stream.tokens[-1])
-    found = profiler.profiler.kineto_results.events()
-    events = sorted((e for e in found if e.name() == "[memory]"), key=lambda e: e.start_ns())
-    now = peak = 0
-    for event in events:
-        now += event.nbytes()
-        peak = max(peak, now)
-    return peak
+    device = stream.tokens[0].features.device
+    return peak_bytes(device, partial(pruner.push, stream.tokens[-1]))
 
 
 def _around(model: VideoLanguageModel, stream: Footage, budget: int) -> Model:
@@ -140,13 +132,14 @@ def _around(model: VideoLanguageModel, stream: Footage, budget: int) -> Model:
     pruner = OnlinePruner(Uniform(), budget)
     times: tuple[list[float], list[float], list[float]] = ([], [], [])
     for number, (segment, tokens) in enumerate(zip(stream.segments, stream.tokens, strict=True)):
-        seconds = [
-            _timed(partial(model.encode, [segment])),
-            _timed(partial(model.encode, [segment], attention=True)),
-            _timed(partial(_remember, runner, memory, pruner, tokens)),
+        works: list[Callable[[], object]] = [
+            partial(model.encode, [segment]),
+            partial(model.encode, [segment], attention=True),
+            partial(_remember, runner, memory, pruner, tokens),
         ]
+        took = [seconds(model.device, work) for work in works]
         if number >= WARM_UP:
-            for known, value in zip(times, seconds, strict=True):
+            for known, value in zip(times, took, strict=True):
                 known.append(value)
     memory.release()
     plain, listening, prefill = (median(known) for known in times)
@@ -193,12 +186,6 @@ def _rows(
 
 def _model(around: Model) -> float:
     return around.encode + around.prefill
-
-
-def _timed(work: Callable[[], object]) -> float:
-    began = time.thread_time()
-    work()
-    return time.thread_time() - began
 
 
 def _chosen(names: Sequence[str]) -> list[PruningPolicy]:
