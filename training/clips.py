@@ -66,6 +66,8 @@ class Batch:
     chosen: Tensor  # bool [b], whether tokens are kept by score rather than by chance
     fresh: Tensor  # int64 [b * steps, 36]: 1 what came into view with this step, 0 was there
     newest: Tensor  # int64 [b, steps, 2]: colour and noun of what appeared last, 0 nothing
+    words: Tensor  # int64 [b * steps, 36]: token that names what covers the cell
+    digits: Tensor  # int64 [b * steps, 3]: tens, ones and tenths of the time shown with the step
 
 
 class ClipMaker:
@@ -102,6 +104,8 @@ class ClipMaker:
             chosen=torch.from_numpy(rng.random(clips) < 0.85),
             fresh=torch.from_numpy(np.concatenate([one.watched.fresh() for one in made])),
             newest=torch.from_numpy(np.stack([one.watched.newest() for one in made])),
+            words=torch.from_numpy(np.concatenate([self._words(one.watched) for one in made])),
+            digits=torch.from_numpy(np.concatenate([one.watched.digits() for one in made])),
         )
 
     def _clip(self, rng: Generator, world: World, steps: int) -> _Clip:
@@ -143,6 +147,15 @@ class ClipMaker:
                 if question is not None:
                     return step, question, words
         return None
+
+    def _words(self, watched: Watched) -> NDArray[np.int64]:
+        """For each cell of each step the token of the noun that covers it, `SILENT` for none."""
+        labels = np.full((watched.steps, PER_STEP), SILENT, dtype=np.int64)
+        for step, (things, owner) in enumerate(watched.owners):
+            t = float(watched.times[2 * step + 1])
+            for number, thing in enumerate(things):
+                labels[step, owner == number] = self.tongue.noun(thing.look(t).noun)
+        return labels
 
     def _turns(
         self,
@@ -244,6 +257,11 @@ class Watched:
                 if thing.seen(float(now)) and not thing.helper:
                     labels[step, owner == number] = int(before < thing.appears <= now)
         return labels
+
+    def digits(self) -> NDArray[np.int64]:
+        """For each step tens, ones and tenths of the time shown with it."""
+        tenths = np.round(self.clock * 10).astype(np.int64)
+        return np.stack([tenths // 100 % 10, tenths // 10 % 10, tenths % 10], axis=1)
 
     def newest(self) -> NDArray[np.int64]:
         """For each step the colour and noun of what appeared last, as far as memory goes back."""

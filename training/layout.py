@@ -51,6 +51,10 @@ class Tongue:
         """Token ids of a text."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    def noun(self, word: str) -> int:
+        """The token that says a noun within a sentence."""
+        return self._words(f" {word}")[0]
+
     def time(self, seconds: float) -> list[int]:
         """The mark before a temporal step."""
         return self(f"<{seconds:.1f} seconds>")

@@ -46,6 +46,10 @@ _HEAD_WEIGHT: Final = 0.3
 _LOOKING: Final = (2, 3)  # the decoder layer, and how many of its heads, that learn where to look
 _LOOK_WEIGHT: Final = 0.1
 _NAME_WEIGHT: Final = 0.1
+_WORD_WEIGHT: Final = (
+    0.05  # light: at full weight it keeps the model from learning where things are
+)
+_DIGIT_WEIGHT: Final = 0.05
 
 
 class StreamPhase(nn.Module):
@@ -78,7 +82,8 @@ class StreamPhase(nn.Module):
         self.names = nn.Linear(width, _WORDS)
         self.fresh = nn.Linear(width, 2)
         self.newest = nn.Linear(width, _WORDS)
-        for head in (self.names, self.fresh, self.newest):
+        self.digits = nn.Linear(width, 30)
+        for head in (self.names, self.fresh, self.newest, self.digits):
             head.to(room.device)
 
     def groups(self) -> list[dict[str, Any]]:
@@ -87,6 +92,7 @@ class StreamPhase(nn.Module):
         heads = [*self.names.parameters()]
         if self._judges_events:
             heads += [*self.fresh.parameters(), *self.newest.parameters()]
+            heads += [*self.digits.parameters()]
         groups: list[dict[str, Any]] = [{"params": language + heads}]
         if self.eye:
             groups.append({"params": [*self.model.model.visual.parameters()], "factor": self.eye})
@@ -105,6 +111,8 @@ class StreamPhase(nn.Module):
         keep = kept(features, batch)
         cache, states, visual = self._remember(batch.memories, features, taps, keep)
         loss, measures = self._answers(batch, cache, keep)
+        extra, more = self._words(states, batch, visual, keep)
+        loss, measures = loss + extra, measures | more
         if self._judges_events:
             extra, more = self._events(states, batch, visual, keep)
             loss, measures = loss + _HEAD_WEIGHT * extra, measures | more
@@ -127,9 +135,9 @@ class StreamPhase(nn.Module):
             deepstack_visual_embeds=[tap[keep] for tap in taps],
             past_key_values=DynamicCache(config=language.config),
             use_cache=True,
-            output_hidden_states=self._judges_events,
+            output_hidden_states=True,
         )
-        return out.past_key_values, out.hidden_states or (), visual
+        return out.past_key_values, (*out.hidden_states[:-1], out.last_hidden_state), visual
 
     def _ask(
         self, memories: Memories, questions: Questions, memory: Cache
@@ -203,6 +211,23 @@ class StreamPhase(nn.Module):
         judged = said & meant.any(1)[questions.number]  # [b, m]; padding says nothing
         rows = looking.transpose(1, 2)[judged][..., : visual.shape[1]].float()  # [k, h, l]
         return (rows * meant[questions.number[judged], None]).sum(-1).flatten()
+
+    def _words(
+        self, states: tuple[Tensor, ...], batch: Batch, visual: Tensor, keep: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Of every visual token that shows something: its noun, as said, and its step's time."""
+        word = batch.words[keep]
+        shown = word != SILENT
+        logits = self.model.lm_head(states[-1][visual][shown]).float()
+        loss = _WORD_WEIGHT * torch.nan_to_num(F.cross_entropy(logits, word[shown]))
+        measures = {"word": float((logits.argmax(1) == word[shown]).float().mean())}
+        if self._judges_events:
+            wanted = batch.digits[keep.nonzero()[:, 0]][shown]  # [k, 3]
+            read = self.digits(states[_NEWEST_LAYER][visual][shown]).float().unflatten(1, (3, 10))
+            each = F.cross_entropy(read.flatten(0, 1), wanted.flatten())
+            loss = loss + _DIGIT_WEIGHT * torch.nan_to_num(each)
+            measures["digit"] = float((read.argmax(2) == wanted).float().mean())
+        return loss, measures
 
     def _events(
         self, states: tuple[Tensor, ...], batch: Batch, visual: Tensor, keep: Tensor
