@@ -55,6 +55,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _measure(options: argparse.Namespace) -> Result:
     shares, part = _shares(options.budgets), _part(options.part)
+    for name, value in (("--limit", options.limit), ("--segment", options.segment)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} {value}: at least 1")
     model = load_model(options.model)
     width = model.lay_text(model.question_ids("", (), ""), 0).embeds.shape[1]
     wanted = chosen(methods(width), options.methods or [], part)

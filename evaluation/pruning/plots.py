@@ -47,11 +47,11 @@ def draw(tables: Tables, suite: str, path: Path) -> None:
         if label == DENSE:
             continue
         ranked = sorted(lines, key=lambda line: line.kept)
-        plain = {"color": colours(number % 20), "linewidth": 1.1}
+        plain = {"color": colours(number % colours.N), "linewidth": 1.1}
         axes.plot(
             [100 * line.kept for line in ranked],
             [100 * line.right.value for line in ranked],
-            marker=_MARKS[number // 20 + number % len(_MARKS) - len(_MARKS)],
+            marker=_MARKS[(number + number // colours.N) % len(_MARKS)],
             markersize=4,
             label=label,
             **_CONTROLS.get(label, plain),

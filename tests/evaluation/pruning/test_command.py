@@ -49,6 +49,7 @@ def test_a_run_that_is_repeated_measures_only_what_is_missing(tmp_path, capsys):
         (["--methods", "magic"], "vcast"),
         (["--budgets", "0"], "--budgets"),
         (["--part", "3/2"], "I/N"),
+        (["--segment", "0"], "--segment"),
     ],
 )
 def test_a_wrong_call_is_status_2_and_says_what_is_allowed(arguments, named, capsys):
