@@ -7,7 +7,7 @@ spans the group from end to end, at most 2^(1/4) times the exact one. Spanning t
 numbers is not what loses least, so narrower steps are tried and the one with the least squared
 error is taken: for Gaussian numbers about 0.6 of the first. With the first step s0 the law is
 
-    sum (x - x')^2 <= n max(s0 / 2, |c - c'|)^2,    |c - c'| <= 2^-9 |c|,
+    sum (x - x')^2 <= n max(s0 / 2, |c - c'|)^2,    |c - c'| <= 2^-8 |c|,
 
 because the candidates include s0, for which it holds number by number.
 """

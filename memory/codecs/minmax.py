@@ -4,7 +4,7 @@ Of a group: zero z = min x, scale s = (max x - min x) / (2^bits - 1), code q = r
 and x comes back as q s + z. Scale and zero are stored in bfloat16, and codes are chosen for what is
 stored, so rounding them costs no more than it must: with z' and s' as stored,
 
-    |x - x'| <= max(s' / 2, 2^-9 (|z| + max |x - z|))  up to float32 rounding.
+    |x - x'| <= max(s' / 2, 2^-8 (|z| + max |x - z|))  up to float32 rounding.
 """
 
 from __future__ import annotations
