@@ -61,6 +61,6 @@ def calm(seed: int, tasks: Sequence[str]) -> Iterator[Drawn]:
 CALM: Final = "calm"
 SUITES: Final[Mapping[str, tuple[Footage, Sequence[str]]]] = {
     "short": (Footage(recent.recent, recent.FPS, scenes=100, dark=0), (*NOW, *PAST)),
-    CALM: (Footage(calm, recent.FPS, scenes=24, dark=0), (*NOW, *PAST)),
+    CALM: (Footage(calm, recent.FPS, scenes=12, dark=0), (*NOW, *PAST)),
     "long": (Footage(recall.long_ago, recall.FPS, scenes=24, dark=0), recall.TASKS),
 }
