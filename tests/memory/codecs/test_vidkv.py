@@ -123,3 +123,25 @@ def test_a_mixture_of_channels_survives_what_one_loud_channel_does_to_signs() ->
 def test_what_cannot_be_is_refused(kind, wrong) -> None:
     with pytest.raises(ValueError, match="share lies in"):
         kind(**wrong)
+
+
+@both
+def test_gamma_is_the_share_of_the_mean_size_up_to_which_values_are_zero(kind) -> None:
+    values = gaussian(8)
+    zeros = []
+    for gamma in (0.2, 0.5, 0.7, 0.9):
+        codec = kind(residual=0, gamma=gamma)
+        zeros.append(float((codec.decode_values(codec.encode_values(values)) == 0).float().mean()))
+    # A Gaussian number is smaller than gamma sqrt(2 / pi) with probability erf(gamma / sqrt(pi)).
+    expected = torch.erf(torch.tensor([0.2, 0.5, 0.7, 0.9]) / torch.pi**0.5)
+    assert torch.allclose(torch.tensor(zeros), expected, atol=0.01)
+
+
+def test_gamma_is_that_of_the_paper_and_that_of_the_release() -> None:
+    values = gaussian(9, tokens=192)
+    for default, explicit in (
+        (VidKV(residual=0), VidKV(residual=0, gamma=0.7)),
+        (VidKVPublished(residual=0), VidKVPublished(residual=0, gamma=0.5)),
+    ):
+        first, second = default.encode_values(values), explicit.encode_values(values)
+        assert torch.equal(first.planes["older.codes"], second.planes["older.codes"])
