@@ -36,6 +36,7 @@ from stream.settings import SegmentSettings
 
 DESCRIPTION: Final = "right answers against visual tokens kept, for every pruning method"
 SHARES: Final = (50.0, 25.0, 15.0, 10.0, 5.0)
+_TOGETHER: Final = 20  # memories at once; selectors take one for each question and budget
 _CONSOLE: Final = Console(stderr=True)
 
 
@@ -106,7 +107,7 @@ def _desk(model: VideoLanguageModel, scenes: dict[str, list[Encoded]], shares: i
     every = [encoded for found in scenes.values() for encoded in found]
     steps = max(encoded.steps for encoded in every)
     asked = max(len(stretch.posed) for encoded in every for stretch in encoded.stretches)
-    return Desk(model, steps, memories=shares + 1, answers=asked)
+    return Desk(model, steps, max(shares, _TOGETHER), max(shares * asked, _TOGETHER))
 
 
 def _fresh(

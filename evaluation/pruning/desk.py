@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.jobs import AnswerHandle, MemoryHandle
 from engine.requests import Ask, Begun, Ended
 from engine.runner import Row, Runner
@@ -39,7 +42,7 @@ class Desk:
         model: what answers.
         steps: temporal steps that a memory holds at most; more are never remembered.
         memories: open at once at most.
-        answers: to one memory at once at most.
+        answers: given at once at most.
         reader: how attention reads pages.
     """
 
@@ -51,19 +54,25 @@ class Desk:
         answers: int,
         reader: Reader | None = None,
     ) -> None:
-        self._capacity = len(model.prefix()) + steps * model.max_step_tokens
-        # A snapshot may claim as many pages again as its memory has.
-        tokens = 2 * self._capacity + answers * (PROMPT + WORDS + _PAGE) + 2 * _PAGE
-        prefill = _PREFILL + model.max_step_tokens + _PAGE
-        pages = -(-(memories * tokens + prefill) // _PAGE)
+        beginning = model.prefix()
+        self.memories = memories
+        self._capacity = len(beginning) + steps * model.max_step_tokens
+        # A snapshot may claim as many pages again as its memory has; every lease rounds up.
+        tokens = 2 * memories * (self._capacity + _PAGE) + answers * (PROMPT + WORDS + _PAGE)
+        tokens += _PREFILL + model.max_step_tokens + len(beginning) + 2 * _PAGE
+        pages = -(-tokens // _PAGE)
         self.pool = PagePool(model.shape, pages, _PAGE, model.device)
         self.runner = Runner(model, self.pool, reader or SharingReader())
         self._speech = Speech(self.runner, PROMPT)
+        # Every memory begins alike: computed once, held as long as the desk, copied by `open`.
+        self._beginning, self._sink = beginning, Scratch(self.pool, len(beginning))
+        self.runner.forward([Row(beginning, None, self._sink)])
 
     def open(self) -> KVMemory:
         """A memory with the fixed beginning in it; release it."""
         memory = KVMemory(self.pool, self._capacity, SinkWindow())
-        self._remember(memory, self.runner.model.prefix(), sink=True)
+        memory.append(self._sink.view().slots, _positions(self._beginning), None)
+        memory.next_position = self._beginning.next_position
         return memory
 
     def remember(self, memory: KVMemory, steps: Iterable[Chunk]) -> None:
@@ -115,13 +124,12 @@ class Desk:
             answers.append(answer)
         return answers
 
-    def _remember(self, memory: KVMemory, chunk: Chunk, *, sink: bool = False) -> None:
+    def _remember(self, memory: KVMemory, chunk: Chunk) -> None:
         scratch = Scratch(self.pool, len(chunk))
         try:
             self.runner.forward([Row(chunk, memory.view(), scratch)])
-            positions = chunk.positions.T.contiguous().numpy()
-            times = None if sink else chunk.times.numpy()
-            evicted = memory.append(scratch.view().slots, positions, times)
+            times = chunk.times.numpy()
+            evicted = memory.append(scratch.view().slots, _positions(chunk), times)
             assert not evicted, "a desk's memory holds all there is"
             memory.next_position = chunk.next_position
         finally:
@@ -156,6 +164,12 @@ class Heard:
         if self._ended.error is not None:
             raise self._ended.error
         return "".join(self._parts)
+
+
+def _positions(chunk: Chunk) -> NDArray[np.int64]:
+    """As a memory wants them, [n, 3]."""
+    positions: NDArray[np.int64] = chunk.positions.T.contiguous().numpy()
+    return positions
 
 
 def _length(answer: AnswerHandle) -> int:

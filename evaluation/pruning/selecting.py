@@ -38,7 +38,7 @@ def choose(
     """For each share of the bank the answer to each question, in the order of `encoded.posed`.
 
     Args:
-        desk: with room for a memory for each share and one more.
+        desk: answers as many questions at once as it has room for memories.
         encoded: the scene.
         selector: the method.
         shares: of the bank's visual tokens, each within (0, 1].
@@ -55,27 +55,34 @@ def choose(
         assert bank is not None, "a question comes after the first step"
         texts = [one.question.text for one in stretch.posed]
         questions = _heard(desk, bank, texts, attention=selector.needs_attention)
-        for text, question in zip(texts, questions, strict=True):
-            budgets = [max(1, round(share * len(bank))) for share in shares]
-            chosen = [selector.select(bank, question, budget) for budget in budgets]
-            kept = [bank.select(rows, merge) for rows, merge in chosen]
-            for place, answer in enumerate(_answers(desk, kept, text)):
-                said[place].append(answer)
-                read[place] += len(kept[place])
-            offered += len(bank)
+        budgets = [max(1, round(share * len(bank))) for share in shares]
+        kept = [
+            (bank.select(*selector.select(bank, question, budget)), text)
+            for text, question in zip(texts, questions, strict=True)
+            for budget in budgets
+        ]
+        for number, answer in enumerate(_answers(desk, kept)):
+            said[number % len(shares)].append(answer)
+            read[number % len(shares)] += len(kept[number][0])
+        offered += len(bank) * len(texts)
     return [Chosen(offered, n, tuple(words)) for n, words in zip(read, said, strict=True)]
 
 
-def _answers(desk: Desk, banks: Sequence[VisualTokens], text: str) -> list[str]:
-    memories: list[KVMemory] = []
-    try:
-        for bank in banks:
-            memories.append(desk.open())
-            desk.remember(memories[-1], _laid(desk, bank, memories[-1]))
-        return [said for (said,) in desk.answer([(memory, [text]) for memory in memories])]
-    finally:
-        for memory in memories:
-            memory.release()
+def _answers(desk: Desk, asked: Sequence[tuple[VisualTokens, str]]) -> list[str]:
+    """The answer to each question from tokens of its own; as many at once as the desk has room."""
+    said: list[str] = []
+    for start in range(0, len(asked), desk.memories):
+        together: list[tuple[KVMemory, list[str]]] = []
+        try:
+            for bank, text in asked[start : start + desk.memories]:
+                memory = desk.open()
+                together.append((memory, [text]))
+                desk.remember(memory, _laid(desk, bank, memory))
+            said += [answer for (answer,) in desk.answer(together)]
+        finally:
+            for memory, _ in together:
+                memory.release()
+    return said
 
 
 def _laid(desk: Desk, bank: VisualTokens, memory: KVMemory) -> Iterator[Chunk]:

@@ -51,7 +51,7 @@ def encoded(model):
 
 @pytest.fixture(scope="module")
 def desk(model):
-    return Desk(model, STEPS, memories=3, answers=2)
+    return Desk(model, STEPS, memories=3, answers=6)
 
 
 async def live(checkpoint, policy, budget):
