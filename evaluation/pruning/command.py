@@ -29,7 +29,7 @@ from evaluation.pruning.encoding import Encoded, encode
 from evaluation.pruning.methods import Method, chosen, methods
 from evaluation.pruning.results import Item, Result, resume, save
 from evaluation.pruning.suites import CALM, SUITES, family
-from evaluation.pruning.tables import compute
+from evaluation.pruning.tables import compute, lacking
 from models.loading import load_model
 from models.vlm import VideoLanguageModel
 from stream.settings import SegmentSettings
@@ -49,6 +49,9 @@ def main(argv: Sequence[str]) -> int:
     except LookoutError as error:
         print(f"lookout eval pruning: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
+    if missing := lacking(result):
+        print(f"measured; tables also need {', '.join(missing)}, from this file or another one")
+        return 0
     for line in compute(result).overview():
         print(line)
     return 0

@@ -84,15 +84,19 @@ class Tables:
         return sorted(best.values(), key=lambda line: line.kept)
 
 
+def lacking(result: Result) -> list[str]:
+    """The controls that were not measured."""
+    return [label for label in (DENSE, RANDOM, UNIFORM) if label not in result.runs]
+
+
 def compute(result: Result) -> Tables:
     """The tables of a result.
 
     Raises:
         DataError: if dense, random or uniform was not measured: no table goes without them.
     """
-    for label in (DENSE, RANDOM, UNIFORM):
-        if label not in result.runs:
-            raise DataError(f"{label} was not measured; every table needs it: add it to --methods")
+    if missing := lacking(result):
+        raise DataError(f"every table needs {', '.join(missing)}, which was not measured")
     suites = {name: _lines(result, name) for name in result.questions}
     dense = {name: next(x for x in lines if x.label == DENSE) for name, lines in suites.items()}
     return Tables(suites, dense)

@@ -25,6 +25,9 @@ def test_a_run_that_is_repeated_measures_only_what_is_missing(tmp_path, capsys):
     model, path = str(folder(tmp_path / "model")), tmp_path / "r.json"
     call = ["--model", model, "--suite", "short", "--limit", "1", "--budgets", "25"]
     call += ["--json", str(path), "--methods", "none", "uniform", "random"]
+    assert main([*call, "--part", "2/3"]) == 0
+    assert "tables also need none, random" in capsys.readouterr().out
+    assert set(load(path).runs) == {"uniform"}
     assert main(call) == 0
     first = load(path)
     assert set(first.runs) == {"none", "uniform", "random"}
