@@ -77,7 +77,7 @@ class Thing:
     gone: float  # seconds, it exists before this
     track: Track
     looks: tuple[tuple[float, Look], ...]  # from when on, and how it looks then
-    motions: tuple[tuple[float, str], ...] = ((0.0, "still"),)  # from when on, one of `MOTIONS`
+    motions: tuple[tuple[float, str], ...] = ((0.0, "still"),)  # from when on, one of `MOTIONS` or "carried"
     marks: tuple[tuple[float, str, str], ...] = ()  # time, kind, detail of what happens to it
     layer: int = 0  # higher ones cover lower ones
     mirrored: bool = False
@@ -103,7 +103,7 @@ class Thing:
         return self.looks[max(0, bisect_right(self.looks, t, key=lambda one: one[0]) - 1)][1]
 
     def motion(self, t: float) -> str:
-        """How it moves at time `t`."""
+        """How it moves at time `t`: one of `MOTIONS`, or "carried" by a hand."""
         return self.motions[max(0, bisect_right(self.motions, t, key=lambda one: one[0]) - 1)][1]
 
     def exists(self, t: float) -> bool:
