@@ -77,7 +77,9 @@ class Thing:
     gone: float  # seconds, it exists before this
     track: Track
     looks: tuple[tuple[float, Look], ...]  # from when on, and how it looks then
-    motions: tuple[tuple[float, str], ...] = ((0.0, "still"),)  # from when on, one of `MOTIONS` or "carried"
+    motions: tuple[tuple[float, str], ...] = (
+        (0.0, "still"),
+    )  # from when on, one of `MOTIONS` or "carried"
     marks: tuple[tuple[float, str, str], ...] = ()  # time, kind, detail of what happens to it
     layer: int = 0  # higher ones cover lower ones
     mirrored: bool = False
