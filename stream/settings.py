@@ -32,7 +32,7 @@ class Section(BaseModel):
 class ModelSettings(Section):
     """Which model answers and where it runs."""
 
-    name: str = Field("embedded", description="embedded, embedded-xs, a Hugging Face id, or a local folder.")
+    name: str = Field("embedded", description="embedded, a Hugging Face id, or a local folder.")
     device: str = Field("auto", description="auto, cpu, cuda, or cuda:N.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Number format of weights and memory; auto takes the device's best."
