@@ -26,6 +26,7 @@ class Ask:
     max_tokens: int = 128
     temperature: float = 0.0  # 0 is greedy
     seed: int = 0
+    standing: bool = False  # put again and again: saying nothing is an answer too
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,10 @@ class Speech:
                 return
         else:
             answer.position += 1
+        silence = self._runner.model.silence
+        if silence is not None and not answer.said and not answer.ask.standing:
+            logits = logits.clone()
+            logits[silence] = -torch.inf  # who asks once is answered
         self._say(answer, sample(logits, answer.ask.temperature, answer.generator))
 
     def end(

@@ -37,7 +37,7 @@ async def watch(responder: Responder, watched: Iterable[Watched], dark: int) -> 
     """Put every standing question at every step of its scene but the first; else as `ask`."""
     vigils, puts, fps = [], [], 1.0
     for number, (scene, kept) in enumerate(watched):
-        heres = [[Put(step, one.text) for step in range(1, scene.steps)] for one in kept]
+        heres = [[Put(step, one.text, True) for step in range(1, scene.steps)] for one in kept]
         said = await _said(responder, scene, [put for here in heres for put in here])
         for vigil, here in zip(kept, heres, strict=True):
             vigils.append(replace(vigil, said=tuple(said[put].text for put in here)))

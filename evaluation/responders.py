@@ -29,6 +29,7 @@ class Put:
 
     step: int
     text: str
+    standing: bool = False  # may be answered by saying nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,13 @@ class PipelineResponder:
 
         questions = [(scene.whole(put.step), put.text) for put in puts]
         duration = max(at for at, _ in questions)
-        replay = Replay(self._house, questions, duration=duration, max_tokens=_MAX_TOKENS)
+        replay = Replay(
+            self._house,
+            questions,
+            duration=duration,
+            max_tokens=_MAX_TOKENS,
+            standing={put.text for put in puts if put.standing},
+        )
         asked, _ = await replay.run(camera, scene.url)
         found = {(one.asked_at, one.question): _reply(one) for one in asked}
         return [found[question] for question in questions]

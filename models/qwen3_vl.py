@@ -9,6 +9,7 @@ takes embeddings with DeepStack rows for the kept visual tokens.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import torch
@@ -29,6 +30,9 @@ from models.vlm import ModelInfo, VideoLanguageModel
 
 MARKERS = 24  # tokens of a timestamp (up to years of seconds) and the two vision markers
 SYSTEM = "You watch a live camera and answer questions about it."
+
+
+SILENCE: Final = "<|silent|>"
 
 
 class Qwen3VL(VideoLanguageModel):
@@ -70,6 +74,7 @@ class Qwen3VL(VideoLanguageModel):
             text.num_hidden_layers, text.num_key_value_heads, text.head_dim, model.dtype
         )
         self.stop_ids = _stop_ids(model, tokenizer)
+        self.silence = tokenizer.get_vocab().get(SILENCE)
         self.frames_per_step = self._temporal
         self.max_step_tokens = max_pixels // (self._patch * self._merge) ** 2 + MARKERS
         self._vision_start = self._id("<|vision_start|>")

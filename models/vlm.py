@@ -40,6 +40,7 @@ class VideoLanguageModel(ABC):
     shape: KVShape
     device: torch.device
     stop_ids: frozenset[int]
+    silence: int | None  # the token that says nothing, of a model that knows standing questions
     frames_per_step: int  # frames that one temporal step covers
     max_step_tokens: int  # most tokens of one temporal step, its timestamp and markers included
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ class Replay:
         max_tokens: of an answer.
         on_start: told when a question is asked; returns who is told of each piece of text.
         witness: told of each segment and what pruning kept of it.
+        standing: those of the questions that may be answered by saying nothing.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Replay:
         max_tokens: int = 128,
         on_start: Callable[[float, str], Callable[[str], None]] | None = None,
         witness: Witness | None = None,
+        standing: Collection[str] = (),
     ) -> None:
         self._house = house
         self._waiting = sorted(questions, key=lambda question: question[0])
@@ -97,6 +99,7 @@ class Replay:
         self._max_tokens = max_tokens
         self._on_start = on_start or (lambda asked_at, text: lambda delta: None)
         self._witness = witness
+        self._standing = standing
         self._answers: asyncio.TaskGroup | None = None
         self._asked: list[Asked] = []
         self._enough = asyncio.Event()
@@ -156,7 +159,10 @@ class Replay:
         assert self._answers is not None
         hear = self._on_start(asked_at, text)
         try:
-            answer = self._camera.ask(Question(text, max_tokens=self._max_tokens))
+            standing = text in self._standing
+            answer = self._camera.ask(
+                Question(text, max_tokens=self._max_tokens, standing=standing)
+            )
         except AnswerError as error:
             self._asked.append(Asked(text, asked_at, _refused(error)))
             return

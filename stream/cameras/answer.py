@@ -37,6 +37,7 @@ class Question:
     images: tuple[NDArray[np.uint8], ...] = ()  # each [h, w, 3] RGB
     max_tokens: int = 128
     temperature: float = 0.0
+    standing: bool = False  # put again and again: saying nothing is an answer too
 
 
 @dataclass(frozen=True, slots=True)

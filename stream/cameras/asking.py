@@ -46,6 +46,7 @@ def to_ask(question: Question) -> Ask:
         max_tokens=question.max_tokens,
         temperature=question.temperature,
         seed=random.getrandbits(63),
+        standing=question.standing,
     )
 
 

@@ -66,6 +66,21 @@ def test_an_answer_is_that_of_the_model_run_by_hand(engine):
     settle(engine, [handle])
 
 
+def test_only_a_standing_question_may_be_answered_by_saying_nothing(engine, monkeypatch):
+    handle = open_camera(engine)
+    show(engine, handle, segment(0))
+    stream = Stream(ours())
+    stream.watch([segment(0)])
+    ids, _ = stream.ask("what do you see?", tokens=2)
+    assert ids[0] not in ours().stop_ids
+    monkeypatch.setattr(ours(), "silence", ids[0])
+    standing, once = ask(engine, handle, standing=True), ask(engine, handle)
+    standing.wait(), once.wait()
+    assert standing.text.startswith(ours().detokenize(ids[:1]))
+    assert not once.text.startswith(ours().detokenize(ids[:1]))
+    settle(engine, [handle])
+
+
 def test_an_answer_given_while_segments_enter_memory_is_that_of_a_paused_run(engine):
     handle, other = open_camera(engine), open_camera(engine)
     for i in range(5):
