@@ -137,3 +137,35 @@ def test_exactly_the_counted_tokens_are_kept_and_by_score_the_odd_one_out_stays(
     assert torch.equal(keep.sum(1), batch.counts)
     by_score = batch.chosen.repeat_interleave(2)
     assert keep[by_score, 17].all()
+
+
+def test_questions_of_one_clip_do_not_see_each_other(tongue):
+    rows = [remember(tongue, [0.1, 0.6], [4, 5], gap=0)]
+    memories = collate(tongue, rows, [2])
+    asked = [[Asked(1, (("What is new?", "A star."),)), Asked(2, (("Is there a star?", "Yes."),))]]
+    questions = collate_questions(tongue, rows, asked)
+    seen = question_mask(memories, questions)[0, 0] == 0
+    length, number = memories.ids.shape[1], questions.number[0]
+    own = seen[:, length:]
+    for one in range(len(own)):
+        for other in range(len(own)):
+            assert bool(own[one, other]) == (number[one] == number[other] and other <= one)
+    steps = {
+        int(number[place]): set(memories.step[0][seen[place, :length]].tolist())
+        for place in range(len(own))
+    }
+    assert steps == {0: {0, 1}, 1: {0, 1, 2}}
+
+
+def test_decoupled_questions_count_from_nought_and_the_others_on_from_their_step(tongue):
+    rows = [remember(tongue, [0.1, 0.6], [4, 5], gap=0)]
+    turns = (("What is new?", "A star."),)
+    questions = collate_questions(
+        tongue, rows, [[Asked(2, turns), Asked(2, turns, decoupled=True)]]
+    )
+    number, position = questions.number[0], questions.position[0]
+    assert position[number == 0].tolist()[0] == rows[0].after[1]
+    assert position[number == 1].tolist()[0] == 0
+    maker = ClipMaker(tongue, recipe((1, 1), 1, 12, decoupled=1.0))
+    made = maker.batch(np.random.default_rng(2)).questions
+    assert all(int(made.position[made.number == n][0]) == 0 for n in range(len(made.clip)))

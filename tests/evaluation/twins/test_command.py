@@ -123,7 +123,7 @@ async def test_after_blank_video_the_model_says_the_same_of_both_members(quiet_m
     async with open_house(load_settings(), pace=MaxPace()) as house:
         said = await play(PipelinePlayer(house, Blank), [draw(f, 0) for f in DYNAMIC])
     for one, other in zip(said[::2], said[1::2], strict=True):
-        assert one["answer"] == other["answer"]
+        assert one["answer"] == other["answer"] != ""
 
 
 def test_the_command_plays_through_the_pipeline_and_writes_what_it_found(
