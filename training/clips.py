@@ -14,7 +14,7 @@ from torch import Tensor
 
 from training.architecture import PER_STEP, SIDE
 from training.film import Film, Shot
-from training.labels import NOTHING, looks, named
+from training.labels import NOTHING, kind, looks, named
 from training.layout import (
     SILENT,
     Asked,
@@ -29,12 +29,13 @@ from training.layout import (
 from training.scenes import cover, frame_gap, training_world
 from worlds.questions.catalog import MAKERS, ask
 from worlds.questions.moment import Moment, Question, clear
-from worlds.things import Thing
+from worlds.things import Event, Thing
 from worlds.wording import NOW, STANDING
 from worlds.world import World
 
 _CLIPS_PER_WORLD: Final = 8  # a script costs more than a picture
 _LATEST: Final = 100.0  # seconds into a world; later is no different
+_EVENTFUL: Final = 0.4  # share of standing questions that are put when something happens
 _TRIES: Final = 6  # steps looked at for a question of one task
 _NAMES: Final = list(MAKERS)
 
@@ -64,7 +65,8 @@ class Batch:
     questions: Questions
     counts: Tensor  # int64 [b * steps], visual tokens to keep
     chosen: Tensor  # bool [b], whether tokens are kept by score rather than by chance
-    fresh: Tensor  # int64 [b * steps, 36]: 1 what came into view with this step, 0 was there
+    events: Tensor  # int64 [b * steps, 36]: what happened there in this step, 0 nothing
+    news: Tensor  # int64 [b, steps, 3]: kind, colour and noun of what happened in each step
     newest: Tensor  # int64 [b, steps, 2]: colour and noun of what appeared last, 0 nothing
     words: Tensor  # int64 [b * steps, 36]: token that names what covers the cell
     digits: Tensor  # int64 [b * steps, 3]: tens, ones and tenths of the time shown with the step
@@ -102,7 +104,8 @@ class ClipMaker:
             questions=collate_questions(self.tongue, rows, [one.asked for one in made]),
             counts=torch.tensor([count for one in made for count in one.counts]),
             chosen=torch.from_numpy(rng.random(clips) < 0.85),
-            fresh=torch.from_numpy(np.concatenate([one.watched.fresh() for one in made])),
+            events=torch.from_numpy(np.concatenate([one.watched.events() for one in made])),
+            news=torch.from_numpy(np.stack([one.watched.news() for one in made])),
             newest=torch.from_numpy(np.stack([one.watched.newest() for one in made])),
             words=torch.from_numpy(np.concatenate([self._words(one.watched) for one in made])),
             digits=torch.from_numpy(np.concatenate([one.watched.digits() for one in made])),
@@ -227,7 +230,7 @@ class Watched:
             if self.steps < 2:
                 return None
             events = self.world.events(float(self.times[1]), float(self.times[-1]))
-            if events and rng.random() < 0.55:
+            if events and rng.random() < _EVENTFUL:
                 t = events[int(rng.integers(len(events)))].t
                 return min(int(np.searchsorted(self.times[1::2], t, side="right")), self.steps - 1)
             return int(rng.integers(1, self.steps))
@@ -247,16 +250,39 @@ class Watched:
             found += (np.flatnonzero(np.isin(owner, meant)) + s * PER_STEP).tolist()
         return tuple(found)
 
-    def fresh(self) -> NDArray[np.int64]:
-        """For each cell of each step whether what covers it came into view with this step."""
+    def events(self) -> NDArray[np.int64]:
+        """For each cell of each step what happened to what covers it, or covered it just before.
+
+        Returns:
+            a number of `labels.kind`, 0 where a thing is to which nothing happened, `SILENT` where
+            nothing is.
+        """
         labels = np.full((self.steps, PER_STEP), SILENT, dtype=np.int64)
         for step in range(1, self.steps):
-            before, now = self.times[2 * step - 1], self.times[2 * step + 1]
-            things, owner = self.owners[step]
+            (gone, before), (things, owner) = self.owners[step - 1 : step + 1]
+            happened = {_key(event.thing): kind(event.kind) for event in self._during(step)}
+            for number, thing in enumerate(gone):
+                free = (before == number) & (owner == -1)
+                labels[step, free] = happened.get(_key(thing), SILENT)
             for number, thing in enumerate(things):
-                if thing.seen(float(now)) and not thing.helper:
-                    labels[step, owner == number] = int(before < thing.appears <= now)
+                if thing.seen(float(self.times[2 * step + 1])) and not thing.helper:
+                    labels[step, owner == number] = happened.get(_key(thing), 0)
         return labels
+
+    def news(self) -> NDArray[np.int64]:
+        """For each step kind, colour and noun of what happened in it; `SILENT` of several."""
+        labels = np.full((self.steps, 3), SILENT, dtype=np.int64)
+        for step in range(1, self.steps):
+            happened = self._during(step)
+            if not happened:
+                labels[step] = 0, SILENT, SILENT
+            elif len(happened) == 1:
+                event = happened[0]
+                labels[step] = kind(event.kind), *looks(event.thing.look(event.t))
+        return labels
+
+    def _during(self, step: int) -> list[Event]:
+        return self.world.events(float(self.times[2 * step - 1]), float(self.times[2 * step + 1]))
 
     def digits(self) -> NDArray[np.int64]:
         """For each step tens, ones and tenths of the time shown with it."""

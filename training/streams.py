@@ -3,13 +3,13 @@
 The loss is the cross-entropy of the answers, and a pull on a few attention heads towards what the
 question means: finding a thing by its name is the step that answers alone teach too slowly. While
 the eye is still, its outputs carry no gradient. Throw-away heads on middle layers ask, of every
-visual token, whether what it shows came into view just now, and of every step's end, what appeared
-last: events are rare.
+visual token, what happened just now to the thing it shows, and of every step's end, what happened
+in the step and what appeared last: events are rare.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from training.architecture import PER_STEP, SIDE
 from training.clips import Batch, ClipMaker, Recipe
 from training.eye import see
 from training.film import Darkroom
-from training.labels import NOUNS
+from training.labels import KINDS, NOUNS
 from training.layout import (
     SILENT,
     Memories,
@@ -40,16 +40,17 @@ from worlds.vocabulary import COLOURS
 _SPLIT: Final = [len(COLOURS) + 1, len(NOUNS) + 1]
 _WORDS: Final = sum(_SPLIT)
 _TASKS: Final = list(MAKERS)
-_FRESH_LAYER: Final = 3  # decoder layers passed when the heads look
+_EVENT_LAYER: Final = 3  # decoder layers passed when the heads look
 _NEWEST_LAYER: Final = 4
 _HEAD_WEIGHT: Final = 0.3
+_NOTHING_WEIGHT: Final = 0.2  # of the answer that nothing happened: it is right too often
 _LOOKING: Final = (2, 3)  # the decoder layer, and how many of its heads, that learn where to look
 _LOOK_WEIGHT: Final = 0.1
 _NAME_WEIGHT: Final = 0.1
 _WORD_WEIGHT: Final = (
     0.05  # light: at full weight it keeps the model from learning where things are
 )
-_DIGIT_WEIGHT: Final = 0.05
+_DIGIT_WEIGHT: Final = 0.3
 
 
 class StreamPhase(nn.Module):
@@ -80,10 +81,11 @@ class StreamPhase(nn.Module):
         self._judges_events = recipe.steps[1] > 1
         width = model.config.text_config.hidden_size
         self.names = nn.Linear(width, _WORDS)
-        self.fresh = nn.Linear(width, 2)
+        self.happening = nn.Linear(width, len(KINDS) + 1)
+        self.news = nn.Linear(width, len(KINDS) + 1 + _WORDS)
         self.newest = nn.Linear(width, _WORDS)
         self.digits = nn.Linear(width, 30)
-        for head in (self.names, self.fresh, self.newest, self.digits):
+        for head in (self.names, self.happening, self.news, self.newest, self.digits):
             head.to(room.device)
 
     def groups(self) -> list[dict[str, Any]]:
@@ -91,8 +93,8 @@ class StreamPhase(nn.Module):
         language = [*self.model.model.language_model.parameters()]
         heads = [*self.names.parameters()]
         if self._judges_events:
-            heads += [*self.fresh.parameters(), *self.newest.parameters()]
-            heads += [*self.digits.parameters()]
+            events = (self.happening, self.news, self.newest, self.digits)
+            heads += [p for head in events for p in head.parameters()]
         groups: list[dict[str, Any]] = [{"params": language + heads}]
         if self.eye:
             groups.append({"params": [*self.model.model.visual.parameters()], "factor": self.eye})
@@ -232,23 +234,38 @@ class StreamPhase(nn.Module):
     def _events(
         self, states: tuple[Tensor, ...], batch: Batch, visual: Tensor, keep: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        fresh = self.fresh(states[_FRESH_LAYER][visual]).float()
-        truth = batch.fresh[keep]
-        first = F.cross_entropy(
-            fresh, truth, torch.tensor([0.3, 1.0], device=fresh.device), ignore_index=SILENT
-        )
+        happening = self.happening(states[_EVENT_LAYER][visual]).float()
+        truth = batch.events[keep]
+        weight = torch.ones(len(KINDS) + 1, device=truth.device)
+        weight[0] = _NOTHING_WEIGHT
+        loss = torch.nan_to_num(F.cross_entropy(happening, truth, weight, ignore_index=SILENT))
         ends = batch.memories.ends[..., None].expand(-1, -1, states[0].shape[-1])
-        newest = self.newest(states[_NEWEST_LAYER].gather(1, ends)).float().flatten(0, 1)
-        colour, noun = torch.split(newest, _SPLIT, dim=1)
+        at_ends = states[_NEWEST_LAYER].gather(1, ends).flatten(0, 1)
+        kinds, colour, noun = self.news(at_ends).float().split([len(KINDS) + 1, *_SPLIT], dim=1)
+        news = batch.news.flatten(0, 1)
+        loss = loss + _told((kinds, colour, noun), news, (weight, None, None))
+        first, second = self.newest(at_ends).float().split(_SPLIT, dim=1)
         known = batch.newest.flatten(0, 1)
-        second = F.cross_entropy(colour, known[:, 0], ignore_index=SILENT)
-        second = second + F.cross_entropy(noun, known[:, 1], ignore_index=SILENT)
-        new = truth == 1
-        sure = known[:, 0] > 0
-        return torch.nan_to_num(first) + torch.nan_to_num(second), {
-            "fresh": float((fresh[new].argmax(1) == 1).float().mean()),
-            "newest": float((colour[sure].argmax(1) == known[sure, 0]).float().mean()),
+        loss = loss + _told((first, second), known, (None, None))
+        new, told, sure = truth > 0, news[:, 0] > 0, known[:, 0] > 0
+        return loss, {
+            "event": _hits(happening[new], truth[new]),
+            "news": _hits(kinds[told], news[told, 0]),
+            "newest": _hits(first[sure], known[sure, 0]),
         }
+
+
+def _told(logits: Sequence[Tensor], truth: Tensor, weights: Sequence[Tensor | None]) -> Tensor:
+    """The sum of the cross-entropies of several things told, each over what is known of it."""
+    each = (
+        F.cross_entropy(told, wanted, weight, ignore_index=SILENT)
+        for told, wanted, weight in zip(logits, truth.unbind(1), weights, strict=True)
+    )
+    return torch.stack([torch.nan_to_num(one) for one in each]).sum()
+
+
+def _hits(logits: Tensor, truth: Tensor) -> float:
+    return float((logits.argmax(1) == truth).float().mean())
 
 
 def kept(features: Tensor, batch: Batch) -> Tensor:
