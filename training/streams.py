@@ -41,6 +41,7 @@ _SPLIT: Final = [len(COLOURS) + 1, len(NOUNS) + 1]
 _WORDS: Final = sum(_SPLIT)
 _TASKS: Final = list(MAKERS)
 _EVENT_LAYER: Final = 3  # decoder layers passed when the heads look
+_START_LAYER: Final = 2
 _NEWEST_LAYER: Final = 4
 _HEAD_WEIGHT: Final = 0.3
 _NOTHING_WEIGHT: Final = 0.2  # of the answer that nothing happened: it is right too often
@@ -118,6 +119,8 @@ class StreamPhase(nn.Module):
         if self._judges_events:
             extra, more = self._events(states, batch, visual, keep)
             loss, measures = loss + _HEAD_WEIGHT * extra, measures | more
+            extra, more = self._times(states, batch, visual, keep)
+            loss, measures = loss + _DIGIT_WEIGHT * extra, measures | more
         return loss, measures
 
     def _remember(
@@ -217,19 +220,29 @@ class StreamPhase(nn.Module):
     def _words(
         self, states: tuple[Tensor, ...], batch: Batch, visual: Tensor, keep: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        """Of every visual token that shows something: its noun, as said, and its step's time."""
+        """Of every visual token that shows something: its noun, as it is said."""
         word = batch.words[keep]
         shown = word != SILENT
         logits = self.model.lm_head(states[-1][visual][shown]).float()
         loss = _WORD_WEIGHT * torch.nan_to_num(F.cross_entropy(logits, word[shown]))
         measures = {"word": float((logits.argmax(1) == word[shown]).float().mean())}
-        if self._judges_events:
-            wanted = batch.digits[keep.nonzero()[:, 0]][shown]  # [k, 3]
-            read = self.digits(states[_NEWEST_LAYER][visual][shown]).float().unflatten(1, (3, 10))
-            each = F.cross_entropy(read.flatten(0, 1), wanted.flatten())
-            loss = loss + _DIGIT_WEIGHT * torch.nan_to_num(each)
-            measures["digit"] = float((read.argmax(2) == wanted).float().mean())
         return loss, measures
+
+    def _times(
+        self, states: tuple[Tensor, ...], batch: Batch, visual: Tensor, keep: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The time of a step, asked of its <|vision_start|> and then of its visual tokens."""
+        starts = batch.memories.ids == self.tongue.vision_start  # one of each step
+        first, started = self._digits(states[_START_LAYER][starts], batch.digits)
+        wanted = batch.digits[keep.nonzero()[:, 0]]
+        loss, right = self._digits(states[_NEWEST_LAYER][visual], wanted)
+        return first + loss, {"start": started, "digit": right}
+
+    def _digits(self, states: Tensor, wanted: Tensor) -> tuple[Tensor, float]:
+        """Loss and share of right ones of the digits [k, 3] read from states [k, d]."""
+        read = self.digits(states).float().unflatten(1, (3, 10))
+        loss = F.cross_entropy(read.flatten(0, 1), wanted.flatten())
+        return loss, float((read.argmax(2) == wanted).float().mean())
 
     def _events(
         self, states: tuple[Tensor, ...], batch: Batch, visual: Tensor, keep: Tensor
