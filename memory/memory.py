@@ -35,8 +35,10 @@ class Extent:
 class Snapshot:
     """An immutable view of a memory that one answer reads. Release it on the memory's thread."""
 
-    def __init__(self, memory: KVMemory, table: list[int], lease: Lease, extent: Extent) -> None:
-        self.view = memory.view()
+    def __init__(
+        self, memory: KVMemory, table: list[int], lease: Lease, view: View, extent: Extent
+    ) -> None:
+        self.view = view
         self.extent = extent
         self._memory = memory
         self._table = table
@@ -122,15 +124,21 @@ class KVMemory:
         self.seen += len(new)
         return len(gone)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, sink_only: bool = False) -> Snapshot:
         """What is held now, unaffected by whatever comes.
+
+        Args:
+            sink_only: the fixed beginning and no step; the next position is then the sink's.
 
         Raises:
             CapacityExceeded: if the pool cannot promise the pages that later writes would copy.
         """
-        lease = self.pool.lease(len(self._table))
-        self.pool.hold(self._table)
-        snapshot = Snapshot(self, list(self._table), lease, self.extent())
+        view = self._sink_view() if sink_only else self.view()
+        extent = self._sink_extent() if sink_only else self.extent()
+        table = self._table[: len(view.pages)]
+        lease = self.pool.lease(len(table))
+        self.pool.hold(table)
+        snapshot = Snapshot(self, table, lease, view, extent)
         self._snapshots.append(snapshot)
         return snapshot
 
@@ -174,6 +182,16 @@ class KVMemory:
         self._table = []
         self._slots = SlotTable.empty()
         self._lease.close()
+
+    def _sink_view(self) -> View:
+        sink = self._slots.group == SINK
+        length = int(sink.sum())
+        assert sink[:length].all(), "the sink comes first and its slots are never reused"
+        return View.of(self._table, length, self.pool.page_size, self.pool.device)
+
+    def _sink_extent(self) -> Extent:
+        sink = self._slots.positions[self._slots.group == SINK]
+        return Extent(int(sink.max()) + 1 if len(sink) else 0, None, None)
 
     def _describe(
         self, positions: NDArray[np.int64], times: NDArray[np.float64] | None

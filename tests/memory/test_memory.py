@@ -218,3 +218,25 @@ def test_the_window_evicts_whole_steps_oldest_first_and_never_the_sink(sizes, si
     elif len(present) > 1 or sizes[newest] <= capacity - sink:
         oldest_kept = sizes[present[0] - 1] if present[0] > 0 else 0
         assert len(left) + oldest_kept > capacity, "no step more than needed"
+
+
+def test_a_snapshot_of_the_sink_alone_outlives_eviction_and_a_moving_sink():
+    pool = PagePool(SHAPE, 40, 4)
+    memory = KVMemory(pool, 12, SinkWindow())
+    append(memory, [1, 2, 3], None)  # shares its page with the first step
+    append(memory, [4, 5, 6], [0.0] * 3)
+    snapshot = memory.snapshot(sink_only=True)
+    assert snapshot.view.length == 3
+    assert snapshot.extent.next_position == 4
+    assert snapshot.extent.t_start is snapshot.extent.t_end is None
+    for turn in range(5):
+        append(memory, list(range(10 + 4 * turn, 14 + 4 * turn)), [1.0 + turn] * 4)
+    scratch = Scratch(pool, 3)
+    memory.move_sink(fill(scratch, [7, 8, 9]), np.full((3, 3), 7, np.int64))
+    scratch.release()
+    assert read(pool, snapshot.view) == {1, 2, 3}
+    assert {7, 8, 9} < read(pool, memory.view())
+    memory.release()
+    assert read(pool, snapshot.view) == {1, 2, 3}
+    snapshot.release()
+    assert pool.free == pool.unpromised == pool.pages
