@@ -70,14 +70,24 @@ class TorchReader(Reader):
             keys, values = gather(plan.pool, layer, span.scratch)
             part, lse = partial_attention(q, keys, values, scale, causal=True)
             if span.memory is not None and span.memory.length:
-                keys, values = gather(plan.pool, layer, span.memory)
-                part, _ = merge(part, lse, *partial_attention(q, keys, values, scale, causal=False))
+                lengths = span.memory.lengths
+                past = partial_attention(
+                    q, *gather(plan.pool, layer, span.memory), scale,
+                    causal=False, lengths=None if lengths is None else lengths[layer],
+                )  # fmt: skip
+                part, _ = merge(part, lse, *past)
             out[span.start : span.stop] = part.to(query.dtype)
         return out
 
 
 def partial_attention(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, *, causal: bool
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scale: float,
+    *,
+    causal: bool,
+    lengths: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Attention over one set of keys, with what is needed to merge it with another.
 
@@ -87,9 +97,11 @@ def partial_attention(
         value: [k, kv_heads, head_dim].
         scale: of the scores.
         causal: the last query sees all keys, the one before all but the last, ...
+        lengths: how many of the keys each head sees, int [kv_heads]; None: all.
 
     Returns:
-        output, float32 [q, heads, head_dim], and log-sum-exp of the scores, float32 [q, heads].
+        output, float32 [q, heads, head_dim], and log-sum-exp of the scores, float32 [q, heads];
+        zero and -inf where no key is seen.
     """
     q_len, heads, dim = query.shape
     k_len, kv_heads, _ = key.shape
@@ -98,8 +110,12 @@ def partial_attention(
     if causal and q_len > 1:
         hidden = torch.ones(q_len, k_len, dtype=torch.bool, device=query.device)
         scores = scores.masked_fill(hidden.triu(k_len - q_len + 1), float("-inf"))
+    if lengths is not None:
+        unused = torch.arange(k_len, device=query.device) >= lengths[:, None]  # [kv_heads, k]
+        scores = scores.masked_fill(unused[:, None, None], float("-inf"))
     lse = scores.logsumexp(dim=-1)  # [kv_heads, group, q]
-    out = (scores - lse[..., None]).exp() @ value.float().transpose(0, 1)[:, None]
+    ground = lse.masked_fill(lse == float("-inf"), 0)  # -inf - -inf would be nan
+    out = (scores - ground[..., None]).exp() @ value.float().transpose(0, 1)[:, None]
     return out.permute(2, 0, 1, 3).reshape(q_len, heads, dim), lse.permute(2, 0, 1).reshape(
         q_len, heads
     )
@@ -112,7 +128,7 @@ def merge(out_a: Tensor, lse_a: Tensor, out_b: Tensor, lse_b: Tensor) -> tuple[T
         out_a: float32 [q, heads, head_dim].
         lse_a: float32 [q, heads].
         out_b: as out_a.
-        lse_b: as lse_a.
+        lse_b: as lse_a; -inf on either side, or on both, means that no key is seen there.
     """
-    weight = torch.sigmoid(lse_a - lse_b)[..., None]
+    weight = torch.sigmoid(lse_a - lse_b).nan_to_num(0.5)[..., None]  # nan: nothing on both sides
     return out_a * weight + out_b * (1 - weight), torch.logaddexp(lse_a, lse_b)

@@ -59,7 +59,14 @@ class Scratch:
 
 
 def gather(pool: PagePool, layer: int, view: View) -> tuple[Tensor, Tensor]:
-    """Keys and values of a view as contiguous tensors, each [length, kv_heads, head_dim]."""
+    """Keys and values of a view as contiguous tensors, each [longest, kv_heads, head_dim].
+
+    longest is the view's length, or less if no head of this layer uses so many slots. Heads that
+    use fewer than longest get foreign tokens at their end, which the caller hides.
+    """
+    slots = view.slots
+    if view.lengths is not None:
+        slots = slots[: int(view.lengths[layer].max())]
     keys = pool.keys[layer].flatten(0, 1)
     values = pool.values[layer].flatten(0, 1)
-    return torch.index_select(keys, 0, view.slots), torch.index_select(values, 0, view.slots)
+    return torch.index_select(keys, 0, slots), torch.index_select(values, 0, slots)

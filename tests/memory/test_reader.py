@@ -98,3 +98,22 @@ def test_a_packed_plan_reads_pages_in_any_order_and_writes_where_it_should(page_
     shuffled = View(memory.pages, 19, memory.slots[mixed])
     again = Plan(pool, (Span(0, 5, shuffled, scratches[0].view()), spans[1]), slots, TorchReader())
     assert torch.allclose(again.attend(1, q, k, v, SCALE), out, atol=1e-5)
+
+
+@pytest.mark.parametrize("queries", [1, 3])
+def test_a_side_without_any_key_adds_nothing_and_two_such_sides_are_nothing(queries):
+    q, k, v = draw(5, (queries, 4), (7, 2), (7, 2))
+    some = partial_attention(q, k, v, SCALE, causal=False)
+    none = partial_attention(q, k[:0], v[:0], SCALE, causal=False)
+    assert torch.all(none[0] == 0) and torch.all(none[1] == float("-inf"))
+    for merged in (merge(*some, *none), merge(*none, *some)):
+        assert torch.allclose(merged[0], some[0]) and torch.allclose(merged[1], some[1])
+    both = merge(*none, *none)
+    assert torch.all(both[0] == 0) and torch.all(both[1] == float("-inf"))
+
+
+def test_a_head_without_any_key_adds_nothing_beside_heads_that_have_some():
+    q, k, v = draw(6, (3, 4), (7, 2), (7, 2))
+    out, lse = partial_attention(q, k, v, SCALE, causal=False, lengths=torch.tensor([0, 4]))
+    assert torch.all(out[:, :2] == 0) and torch.all(lse[:, :2] == float("-inf"))
+    assert torch.allclose(out[:, 2:], reference(q[:, 2:], k[:4, 1:], v[:4, 1:]), atol=1e-5)
