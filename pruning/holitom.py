@@ -74,10 +74,22 @@ class HoliTom(PruningPolicy):
 
     def decide(self, seen: Seen, budget: int, state: State) -> Kept:
         """See `PruningPolicy.decide`; the budget is a target that rounding may miss."""
+        return self.decide_leaning(seen, budget, state, torch.zeros_like(seen.received))
+
+    def decide_leaning(self, seen: Seen, budget: int, state: State, lean: Tensor) -> Kept:
+        """As `decide`, with a threshold of its own for every place.
+
+        Args:
+            seen: the steps.
+            budget: of visual tokens for all these steps.
+            state: what `start` or the call before returned.
+            lean: what is added to the cosine of a place with what it showed before, ahead of the
+                comparison with tau; float32 [t, m], that of a step is used where the step is met.
+        """
         features, m = seen.features, seen.per_step
-        alike = cosine(features[:-1], features[1:]) > self.tau  # [t - 1, m]
+        alike = cosine(features[:-1], features[1:]) + lean[1:] > self.tau  # [t - 1, m]
         windows = segment(alike, seen.steps)
-        covered = self._covered(features[0], state)
+        covered = self._covered(features[0], state, lean[0])
         left = seen.steps * m - windows.saved - int(covered.sum())
         ratio = min(budget / max(left, 1), 1.0)
         masks, flows = [], []
@@ -102,11 +114,11 @@ class HoliTom(PruningPolicy):
         after = Emitted(content, given | flowed | (mask[-1] & ~still))
         return Kept(rows, after, merged(rows, flows))
 
-    def _covered(self, first: Tensor, state: Emitted) -> Tensor:
+    def _covered(self, first: Tensor, state: Emitted, lean: Tensor) -> Tensor:
         """Places of the first step whose content was emitted before, bool [m]."""
         if state.content is None or state.there is None:
             return torch.zeros(len(first), dtype=torch.bool, device=first.device)
-        return state.there & (cosine(first, state.content) > self.tau)
+        return state.there & (cosine(first, state.content) + lean > self.tau)
 
     def _flow(self, window: Tensor, still: Tensor, ratio: float) -> Flow | None:
         """How the standing places of a window [w, m, d] merge, or None if none of them is kept.

@@ -1,21 +1,26 @@
-"""SToP (arXiv 2604.20937), its spatial term: attention without the places that always get it.
+"""SToP (arXiv 2604.20937): without the places that always get attention, in two terms.
 
 Sink tokens draw attention in every step and say nothing. With the attention A that a place got,
-summed over all steps: sink = minmax(sum ** 1.1), in [0, 1], and A - mu * sink goes to a host method
-in place of A. The published mu are for 196 tokens per step, whose attention sums to 1; here mu is
-multiplied by 196 / m, so that the term keeps its size against the mean attention 1 / m.
+summed over all steps: sink = minmax(sum ** 1.1), in [0, 1].
+
+Spatial term, for every host: A - mu * sink goes to it in place of A. The published mu are for 196
+tokens per step, whose attention sums to 1; here mu is multiplied by 196 / m, so that the term keeps
+its size against the mean attention 1 / m. Hosts that read no attention cannot be helped by it.
+
+Temporal term, for HoliTom: a place stands if cosine + mu_t * sink > tau, so that sinks are merged
+over time sooner (`HoliTom.decide_leaning`). The released code tests this against a fixed 0.8 and
+cuts windows by the bare cosine; here one test with the host's tau serves windows, the share that is
+left, and what was emitted before, or they would contradict each other.
 
 Online form, ours: the sum over all steps becomes one that forgets, with a half-life of 64 steps,
-and the first 8 steps of a stream are not penalised. What a host reads beside attention stays:
-neither the temporal term (a static place is one whose cosine + mu_t * sink is above tau) nor the
-0.3 * sink that the released code takes off density scores; both sit inside a host's own decision.
-Hosts that read no attention cannot be helped by this term.
+and in the first 8 steps of a stream no place is a sink. Left out is what the released code takes
+off density scores, 0.3 * sink: it is in no formula of the paper, and would not vanish with mu.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -41,14 +46,27 @@ class Sinks:
     host: State = None
 
 
-def without_sinks(attention: Tensor, state: Sinks, mu: float) -> tuple[Tensor, Sinks]:
-    """Attention [t, m] with its sinks subtracted, and the state after, the host's untouched."""
+def sinks(attention: Tensor, state: Sinks) -> tuple[Tensor, Sinks]:
+    """How much of a sink each place is at each step, and the state after, the host's untouched.
+
+    Args:
+        attention: received, float32 [t, m].
+        state: what was drawn before.
+
+    Returns:
+        float32 [t, m] in [0, 1], 0 during the warm-up.
+    """
     drawn, steps, out = state.drawn, state.steps, []
     for step in attention:
         drawn = step.clone() if drawn is None else drawn * 2 ** (-1 / HALF_LIFE) + step
-        out.append(step if steps < WARM_UP else step - mu * TOKENS / len(step) * sink(drawn))
+        out.append(torch.zeros_like(step) if steps < WARM_UP else sink(drawn))
         steps = min(steps + 1, WARM_UP)
     return torch.stack(out), replace(state, drawn=drawn, steps=steps)
+
+
+def without_sinks(attention: Tensor, sunk: Tensor, mu: float) -> Tensor:
+    """Attention [t, m] less the penalty of its sinks [t, m]; may be negative."""
+    return attention - mu * TOKENS / attention.shape[1] * sunk
 
 
 def sink(drawn: Tensor) -> Tensor:
@@ -59,7 +77,7 @@ def sink(drawn: Tensor) -> Tensor:
 
 
 class SToP(PruningPolicy):
-    """A host method that sees attention without its sinks."""
+    """A host method that sees attention without its sinks: the spatial term."""
 
     host: PruningPolicy
     mu: float
@@ -76,9 +94,14 @@ class SToP(PruningPolicy):
 
     def decide(self, seen: Seen, budget: int, state: State) -> Kept:
         """See `PruningPolicy.decide`."""
-        attention, after = without_sinks(seen.received, state, self.mu)
-        kept = self.host.decide(replace(seen, attention=attention), budget, state.host)
+        sunk, after = sinks(seen.received, state)
+        attention = without_sinks(seen.received, sunk, self.mu)
+        kept = self._ask(replace(seen, attention=attention), budget, state.host, sunk)
         return kept._replace(state=replace(after, host=kept.state))
+
+    def _ask(self, seen: Seen, budget: int, state: State, sunk: Tensor) -> Kept:
+        """What the host decides; a host with more than attention to gain reads `sunk` [t, m]."""
+        return self.host.decide(seen, budget, state)
 
 
 @dataclass(frozen=True)
@@ -131,15 +154,25 @@ class FlashVIDSToP(SToP):
 
 @dataclass(frozen=True)
 class HoliTomSToP(SToP):
-    """HoliTom without sinks.
+    """HoliTom without sinks: they draw no attention, and stand sooner than other places.
 
     Args:
         host: its parameters.
         mu: strength of the penalty, for 196 tokens per step.
+        temporal: what a full sink adds to its cosine with the step before, published as mu_t.
     """
 
     host: HoliTom = field(default=HoliTom())
     mu: float = 0.04
+    temporal: float = 0.07
     method: Literal["holitom-stop"] = "holitom-stop"
     spending = HoliTom.spending
     stepwise = HoliTom.stepwise
+
+    @classmethod
+    def variants(cls) -> tuple[Self, ...]:
+        """Both terms, as published, and the spatial one alone."""
+        return cls(), cls(temporal=0.0)
+
+    def _ask(self, seen: Seen, budget: int, state: State, sunk: Tensor) -> Kept:
+        return self.host.decide_leaning(seen, budget, state, self.temporal * sunk)
