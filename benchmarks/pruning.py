@@ -31,7 +31,7 @@ from engine.runner import Runner
 from memory.eviction import SinkWindow
 from memory.memory import KVMemory
 from memory.pool import PagePool
-from memory.reader import TorchReader
+from memory.readers.torch_reader import TorchReader
 from memory.scratch import Scratch
 from models.loading import load_model
 from models.vlm import VideoLanguageModel

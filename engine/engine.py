@@ -22,7 +22,8 @@ from engine.work import Work
 from memory.eviction import EvictionPolicy
 from memory.memory import KVMemory
 from memory.pool import PagePool
-from memory.reader import Reader, TorchReader
+from memory.readers.reader import Reader
+from memory.readers.torch_reader import TorchReader
 from models.vlm import VideoLanguageModel
 from pruning.online import OnlinePruner
 from pruning.policy import PruningPolicy

@@ -30,7 +30,7 @@ from engine.scheduler import Scheduler, StepPlan, Waiting
 from engine.speech import Speech
 from engine.work import Work
 from memory.pool import PagePool
-from memory.reader import Reader
+from memory.readers.reader import Reader
 from models.vlm import VideoLanguageModel
 
 log = logging.getLogger("lookout.engine")

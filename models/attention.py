@@ -1,6 +1,6 @@
 """Our two attention functions, offered to transformers through its `AttentionInterface`.
 
-`TEXT` reads a read-only memory and a private scratch instead of a cache (see `memory.reader`);
+`TEXT` reads a read-only memory and a private scratch instead of a cache (see `memory.readers`);
 `VISION` computes the packed vision attention of equally long chunks as one batch.
 """
 
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-from memory.reader import Plan
+from memory.readers.reader import Plan
 
 TEXT = "lookout"
 # transformers hands all chunks over in one call (with their cumulative lengths) only to functions

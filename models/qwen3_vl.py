@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerBase, Qwen3VLForConditionalGeneratio
 from core.frames import Segment
 from core.tokens import Grid, VisualTokens
 from memory.pool import KVShape
-from memory.reader import Plan
+from memory.readers.reader import Plan
 from models import attention as functions
 from models.attention import Received
 from models.layout import Chunk, join, text_positions, vision_positions

@@ -14,7 +14,7 @@ from torch import Tensor
 from core.frames import Segment
 from core.tokens import VisualTokens
 from memory.pool import KVShape
-from memory.reader import Plan
+from memory.readers.reader import Plan
 from models.layout import Chunk
 
 

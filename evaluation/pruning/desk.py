@@ -22,7 +22,7 @@ from evaluation.pruning.sharing import SharingReader
 from memory.eviction import SinkWindow
 from memory.memory import KVMemory
 from memory.pool import PagePool
-from memory.reader import Reader
+from memory.readers.reader import Reader
 from memory.scratch import Scratch
 from models.layout import Chunk, join
 from models.vlm import VideoLanguageModel

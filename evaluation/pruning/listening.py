@@ -11,7 +11,7 @@ from engine.runner import Row, Runner
 from evaluation.pruning.desk import Desk
 from evaluation.pruning.sharing import SharingReader
 from memory.memory import KVMemory
-from memory.reader import Plan, Reader
+from memory.readers.reader import Plan, Reader
 from memory.scratch import Scratch, gather
 from pruning.selectors.fastv import last_row
 

@@ -7,7 +7,10 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from memory.reader import Plan, Reader, Span, merge, partial_attention
+from memory.readers.partial import merge, partial_attention
+from memory.readers.reader import Plan, Reader
+from memory.readers.tables import Span
+from memory.readers.torch_reader import read_memory
 from memory.scratch import gather
 
 
@@ -31,8 +34,7 @@ class SharingReader(Reader):
                 part, lse = _reading(plan, layer, query, spans, scale)
             view = spans[0].memory
             if view is not None and view.length:
-                keys, values = gather(plan.pool, layer, view)
-                part, _ = merge(part, lse, *partial_attention(q, keys, values, scale, causal=False))
+                part, _ = merge(part, lse, *read_memory(plan.pool, layer, view, q, scale))
             out[start:stop] = part.to(query.dtype)
         return out
 

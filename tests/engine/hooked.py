@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from memory.reader import Plan
+from memory.readers.reader import Plan
 from models.layout import Chunk
 from models.qwen3_vl import Qwen3VL
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from memory.pool import KVShape, PagePool
-from memory.reader import Plan, Reader, Span
+from memory.readers.reader import Plan, Reader
+from memory.readers.tables import Span
 from memory.scratch import Scratch
 from memory.view import View
 

@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.pool import KVShape, PagePool
-from memory.reader import Plan, Span, TorchReader, merge, partial_attention
+from memory.readers.partial import merge, partial_attention
+from memory.readers.reader import Plan
+from memory.readers.tables import Span
+from memory.readers.torch_reader import TorchReader
 from memory.scratch import Scratch
 from memory.view import View
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.pool import KVShape
-from memory.reader import TorchReader
+from memory.readers.torch_reader import TorchReader
 from memory.view import View
 from tests.memory.plans import Packed
 

@@ -14,7 +14,7 @@ from engine.runner import Row, Runner
 from memory.eviction import SinkWindow
 from memory.memory import KVMemory
 from memory.pool import PagePool
-from memory.reader import TorchReader
+from memory.readers.torch_reader import TorchReader
 from memory.scratch import Scratch
 from models.layout import Chunk
 from models.qwen3_vl import Qwen3VL

@@ -7,7 +7,9 @@ import torch
 
 from evaluation.pruning.sharing import SharingReader
 from memory.pool import KVShape, PagePool
-from memory.reader import Plan, Span, TorchReader
+from memory.readers.reader import Plan
+from memory.readers.tables import Span
+from memory.readers.torch_reader import TorchReader
 from memory.scratch import Scratch
 
 SHAPE = KVShape(2, 2, 16, torch.float32)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from memory.reader import partial_attention
+from memory.readers.partial import partial_attention
 
 
 def gaussian(seed: int, heads: int = 2, tokens: int = 256, d: int = 64) -> Tensor:
