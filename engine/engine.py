@@ -13,14 +13,16 @@ from collections.abc import Callable
 
 from core.errors import Busy, EngineDead, LookoutError
 from core.frames import Segment
+from engine.bank import Bank
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.limits import Limits
 from engine.requests import AnswerListener, Ask, Ended, Perceived, PerceiveListener
 from engine.scheduler import Scheduler
+from engine.selecting import Selecting
 from engine.steps import Steps
 from engine.work import Work
-from memory.eviction import EvictionPolicy
 from memory.memory import KVMemory
+from memory.policies.policy import MemoryPolicy
 from memory.pool import PagePool
 from memory.readers.reader import Reader
 from memory.readers.torch_reader import TorchReader
@@ -52,7 +54,7 @@ class Engine:
     ) -> None:
         self.model = model
         self.limits = limits or Limits()
-        pages = self.limits.pages(model.max_step_tokens)
+        pages = self.limits.pages(model.max_step_tokens, model.marker_tokens)
         self.pool = PagePool(model.shape, pages, self.limits.page_size, model.device)
         self._work = Work()
         self._steps = Steps(
@@ -91,8 +93,9 @@ class Engine:
         self,
         policy: PruningPolicy,
         budget: int,
-        eviction: EvictionPolicy,
+        eviction: MemoryPolicy,
         listener: PerceiveListener,
+        selecting: Selecting | None = None,
     ) -> MemoryHandle:
         """A new camera's memory; the listener is told when it is ready, or why it cannot be.
 
@@ -101,11 +104,17 @@ class Engine:
             budget: of visual tokens per temporal step.
             eviction: what a full memory gives up.
             listener: told once.
+            selecting: how answers choose what they read of the kept tokens; None: they read the
+                memory.
 
         Raises:
+            ValueError: if answers could choose more than the limits make room for.
             EngineDead: if the engine has ended.
         """
         handle = MemoryHandle(OnlinePruner(policy, budget))
+        if selecting is not None:
+            self._check_room(selecting)
+            handle.selecting, handle.bank = selecting, Bank(selecting.bank_steps)
 
         def fill() -> None:
             try:
@@ -181,6 +190,14 @@ class Engine:
             self._thread.join(timeout)
             if self._thread.is_alive():
                 log.warning("the engine still computes after %g s and is left behind", timeout)
+
+    def _check_room(self, selecting: Selecting) -> None:
+        room = self.limits.selector_budget, self.limits.bank_steps
+        if selecting.budget > room[0] or selecting.bank_steps > room[1]:
+            raise ValueError(
+                f"{selecting.budget} tokens of {selecting.bank_steps} steps may be chosen, but the "
+                f"limits make room for {room[0]} of {room[1]}"
+            )
 
     def _submit(self, command: Callable[[], None], *, even_when_closing: bool = False) -> None:
         with self._wake:

@@ -12,8 +12,10 @@ import torch
 from core.frames import Segment
 from core.kept import KeptStep
 from core.tokens import VisualTokens
+from engine.bank import Bank
 from engine.detokenizer import Detokenizer
 from engine.requests import AnswerListener, Ask, PerceiveListener
+from engine.selecting import Selecting
 from memory.memory import KVMemory, Snapshot
 from memory.scratch import Scratch
 from models.layout import Chunk
@@ -40,6 +42,8 @@ class MemoryHandle:
     on_their_way: int = 0  # segments handed in and not yet told about
     held_back: int = 0  # frames of steps that the pruner has not decided about yet
     closed: bool = False
+    selecting: Selecting | None = None  # None: answers read the memory
+    bank: Bank | None = None  # what they choose from
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +80,8 @@ class AnswerHandle:
     submitted: float = field(default_factory=time.monotonic)
     number: int = field(default_factory=_number)
     cancelled: bool = False
-    snapshot: Snapshot | None = None
+    snapshot: Snapshot | None = None  # of the sink alone where a selector chooses
+    bank: tuple[VisualTokens, ...] = ()  # steps that may be read, one each; until it is laid out
     scratch: Scratch | None = None
     images: list[VisualTokens] | None = None  # None until encoded
     chunk: Chunk | None = None  # what is to be prefilled next

@@ -18,6 +18,8 @@ class Limits:
         answer_tokens: most tokens of an answer.
         segment_steps: most temporal steps of a segment.
         page_size: slots per page.
+        selector_budget: most visual tokens that an answer reads by choice; 0 where none chooses.
+        bank_steps: most temporal steps that it chooses from.
     """
 
     cameras: int = 4
@@ -28,9 +30,16 @@ class Limits:
     answer_tokens: int = 512
     segment_steps: int = 2
     page_size: int = 16
+    selector_budget: int = 0
+    bank_steps: int = 0
 
-    def pages(self, step_tokens: int) -> int:
-        """Pages for all cameras and answers at their worst, copies on write included."""
+    def pages(self, step_tokens: int, marker_tokens: int) -> int:
+        """Pages for all cameras and answers at their worst, copies on write included.
+
+        Args:
+            step_tokens: most tokens of a temporal step, its timestamp and markers included.
+            marker_tokens: most tokens of the timestamp and markers alone.
+        """
 
         def pages(tokens: int) -> int:
             return -(-tokens // self.page_size)
@@ -38,5 +47,8 @@ class Limits:
         # A change of picture size flushes a held-back step together with a whole segment.
         segment = pages((self.segment_steps + 1) * step_tokens)
         camera = pages(self.capacity) + segment
-        answer = pages(self.capacity) + pages(self.prompt_tokens + self.answer_tokens)
+        chosen_steps = min(self.selector_budget, self.bank_steps)
+        chosen = self.selector_budget + chosen_steps * marker_tokens
+        said = self.prompt_tokens + self.answer_tokens
+        answer = pages(self.capacity) + pages(chosen + said)
         return self.cameras * camera + self.answers * answer

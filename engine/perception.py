@@ -57,6 +57,8 @@ class Perception:
             position = memory.next_position
             chunks = []
             for steps in decided:
+                if handle.bank is not None:
+                    handle.bank.keep(steps)
                 chunks.append(model.lay_steps(steps, position))
                 position = chunks[-1].next_position
             job.chunk = join(chunks) if chunks else None

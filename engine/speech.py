@@ -1,5 +1,8 @@
 """How an answer is given: snapshot, prefill the question in private pages, decode, release.
 
+Where a selector chooses what is read, the snapshot is of the sink alone and of the bank, and what
+was chosen is prefilled before the question, in the same private pages.
+
 Runs on the engine's thread only.
 """
 
@@ -20,11 +23,11 @@ from core.errors import (
 )
 from engine.detokenizer import Detokenizer
 from engine.jobs import AnswerHandle
-from engine.requests import Begun, Ended, FinishReason
+from engine.requests import Ask, Begun, Ended, FinishReason
 from engine.runner import Row, Runner
 from engine.sampling import sample
 from memory.scratch import Scratch
-from models.layout import join
+from models.layout import Chunk, join
 
 
 class Speech:
@@ -45,12 +48,13 @@ class Speech:
         Raises:
             Busy: if the pool has no pages left to promise.
         """
-        memory = answer.memory.memory
+        memory, bank = answer.memory.memory, answer.memory.bank
         assert memory is not None
         try:
-            answer.snapshot = memory.snapshot()
+            answer.snapshot = memory.snapshot(sink_only=bank is not None)
         except CapacityExceeded as error:
             raise Busy(f"no memory is left for another answer: {error}") from error
+        answer.bank = bank.steps if bank is not None else ()
 
     def see(self, answer: AnswerHandle) -> None:
         """Encode the question's own pictures.
@@ -67,38 +71,31 @@ class Speech:
         answer.images = [model.encode_image(pixels) for pixels in answer.ask.images]
 
     def lay_out(self, answer: AnswerHandle) -> None:
-        """Lay the question out after the snapshot and lease its private pages.
+        """Lay out what was chosen and the question after the snapshot; lease the private pages.
 
         Raises:
             QuestionTooLong: if it exceeds the prompt limit.
+            GenerationFailed: if it has no words to choose by.
             Busy: if the pool has no pages left to promise.
         """
         assert answer.snapshot is not None
-        model, ask, extent = self._runner.model, answer.ask, answer.snapshot.extent
-        position, chunks = extent.next_position, []
-        for picture in answer.images or []:
-            chunks.append(model.lay_image(picture, position))
-            position = chunks[-1].next_position
-        ids = model.question_ids(ask.text, ask.history, ask.instructions)
-        chunk = join([*chunks, model.lay_text(ids, position)])
-        if len(chunk) > self._prompt_tokens:
-            raise QuestionTooLong(
-                f"the question with its history takes {len(chunk)} tokens, at most "
-                f"{self._prompt_tokens} fit: shorten it or raise engine.prompt_tokens"
-            )
+        view, extent = answer.snapshot.view, answer.snapshot.extent
+        read = self._read(answer, extent.next_position)
+        prompt = self._prompt(answer, extent.next_position if read is None else read.next_position)
+        chunk = prompt if read is None else join([read, prompt])
         try:
-            answer.scratch = Scratch(self._runner.pool, len(chunk) + ask.max_tokens)
+            answer.scratch = Scratch(self._runner.pool, len(chunk) + answer.ask.max_tokens)
         except CapacityExceeded as error:
             raise Busy(f"no memory is left for another answer: {error}") from error
         answer.chunk, answer.position = chunk, chunk.next_position
-        answer.text = Detokenizer(model.detokenize)
-        answer.generator = torch.Generator().manual_seed(ask.seed) if ask.temperature > 0 else None
+        answer.text = Detokenizer(self._runner.model.detokenize)
+        answer.generator = _generator(answer.ask)
         answer.listener.begun(
             Begun(
-                prompt_tokens=len(chunk),
-                memory_tokens=answer.snapshot.view.length,
-                t_start=extent.t_start,
-                t_end=extent.t_end,
+                prompt_tokens=len(prompt),
+                memory_tokens=view.length + len(chunk) - len(prompt),
+                t_start=extent.t_start if read is None else float(read.times[0]),
+                t_end=extent.t_end if read is None else float(read.times[-1]),
                 queue_seconds=time.monotonic() - answer.submitted,
             )
         )
@@ -141,7 +138,7 @@ class Speech:
         """Release everything and tell the listener, once."""
         if answer.over:
             return
-        answer.over = True
+        answer.over, answer.bank = True, ()
         if answer.snapshot is not None:
             answer.snapshot.release()
         if answer.scratch is not None:
@@ -153,6 +150,33 @@ class Speech:
     def fail(self, answer: AnswerHandle, error: AnswerError) -> None:
         """End it with an error."""
         self.end(answer, "error", error)
+
+    def _read(self, answer: AnswerHandle, position: int) -> Chunk | None:
+        """What the selector chose of the bank, from `position` on; None if there is nothing."""
+        selecting, steps, answer.bank = answer.memory.selecting, answer.bank, ()
+        if selecting is None:
+            return None
+        chosen = selecting.choose(self._runner.model, steps, answer.ask.text)
+        return None if chosen is None else self._runner.model.lay_steps(chosen, position)
+
+    def _prompt(self, answer: AnswerHandle, position: int) -> Chunk:
+        """The question with its pictures, from `position` on.
+
+        Raises:
+            QuestionTooLong: if it exceeds the prompt limit.
+        """
+        model, ask, chunks = self._runner.model, answer.ask, []
+        for picture in answer.images or []:
+            chunks.append(model.lay_image(picture, position))
+            position = chunks[-1].next_position
+        ids = model.question_ids(ask.text, ask.history, ask.instructions)
+        prompt = join([*chunks, model.lay_text(ids, position)])
+        if len(prompt) > self._prompt_tokens:
+            raise QuestionTooLong(
+                f"the question with its history takes {len(prompt)} tokens, at most "
+                f"{self._prompt_tokens} fit: shorten it or raise engine.prompt_tokens"
+            )
+        return prompt
 
     def _say(self, answer: AnswerHandle, token: int) -> None:
         assert answer.text is not None
@@ -167,3 +191,7 @@ class Speech:
             answer.listener.delta(delta)
         if answer.said >= answer.ask.max_tokens:
             self.end(answer, "length")
+
+
+def _generator(ask: Ask) -> torch.Generator | None:
+    return torch.Generator().manual_seed(ask.seed) if ask.temperature > 0 else None

@@ -103,7 +103,7 @@ class Steps:
             self._perception.fail(job, CameraError("the camera was detached"))
         if handle.memory is not None:
             handle.memory.release()
-            handle.memory = None
+            handle.memory = handle.bank = None
         if handle in self._work.memories:
             self._work.memories.remove(handle)
         self.sweep()

@@ -76,6 +76,7 @@ class Qwen3VL(VideoLanguageModel):
         self.stop_ids = _stop_ids(model, tokenizer)
         self.silence = tokenizer.get_vocab().get(SILENCE)
         self.frames_per_step = self._temporal
+        self.marker_tokens = MARKERS
         self.max_step_tokens = max_pixels // (self._patch * self._merge) ** 2 + MARKERS
         self._vision_start = self._id("<|vision_start|>")
         self._vision_end = self._id("<|vision_end|>")

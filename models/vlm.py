@@ -43,6 +43,7 @@ class VideoLanguageModel(ABC):
     silence: int | None  # the token that says nothing, of a model that knows standing questions
     frames_per_step: int  # frames that one temporal step covers
     max_step_tokens: int  # most tokens of one temporal step, its timestamp and markers included
+    marker_tokens: int  # most tokens of the timestamp and markers alone
 
     @abstractmethod
     def encode(self, segments: Sequence[Segment], *, attention: bool = False) -> list[VisualTokens]:

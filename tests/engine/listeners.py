@@ -10,7 +10,8 @@ from core.frames import Segment
 from engine.engine import Engine
 from engine.jobs import MemoryHandle
 from engine.requests import Begun, Ended, Perceived
-from memory.eviction import SinkWindow
+from engine.selecting import Selecting
+from memory.policies.sink_window import SinkWindow
 from pruning.none import Dense
 from pruning.policy import PruningPolicy
 
@@ -68,10 +69,13 @@ class Result:
 
 
 def open_camera(
-    engine: Engine, policy: PruningPolicy | None = None, budget: int = 8
+    engine: Engine,
+    policy: PruningPolicy | None = None,
+    budget: int = 8,
+    selecting: Selecting | None = None,
 ) -> MemoryHandle:
     ready = Result()
-    handle = engine.open_memory(policy or Dense(), budget, SinkWindow(), ready)
+    handle = engine.open_memory(policy or Dense(), budget, SinkWindow(), ready, selecting)
     ready.wait()
     return handle
 
