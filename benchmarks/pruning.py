@@ -28,8 +28,8 @@ from core.errors import ConfigError, LookoutError
 from core.tokens import VisualTokens
 from engine.runner import Row as Packed
 from engine.runner import Runner
-from memory.eviction import SinkWindow
 from memory.memory import KVMemory
+from memory.policies.sink_window import SinkWindow
 from memory.pool import PagePool
 from memory.readers.torch_reader import TorchReader
 from memory.scratch import Scratch

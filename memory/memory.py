@@ -1,8 +1,9 @@
-"""A camera's memory: at most `capacity` tokens of keys and values, in pages of the pool.
+"""A camera's memory: at most `capacity` tokens of keys and values per head, in pages of the pool.
 
-Eviction is slot reuse: new tokens take the places of those given up, and attention does not mind
-the order. A snapshot is a copied block table with references; pages that a snapshot names are
-copied before they are written, out of pages leased when the snapshot was taken.
+Attention does not mind the order of slots, so what a policy gives up is overwritten: tokens at the
+end move into the holes, new ones follow. Heads may come to hold different tokens. A snapshot is a
+copied block table with references; pages that a snapshot names are copied before they are written,
+out of pages leased when the snapshot was taken.
 
 All methods belong to one thread (the engine's); counters may be read from any.
 """
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.errors import CapacityExceeded
-from memory.eviction import SINK, EvictionPolicy
+from memory.observation import Observed
+from memory.policies.policy import Contents, MemoryPolicy, Retained
 from memory.pool import Lease, PagePool
-from memory.slots import SlotTable
+from memory.rotation import Rotation
+from memory.table import SINK, TEXT, VISUAL, TokenTable
 from memory.view import View
 
 
@@ -61,14 +64,21 @@ class KVMemory:
 
     Args:
         pool: where its pages live; `capacity` tokens are leased now.
-        capacity: most tokens it ever holds.
+        capacity: most tokens that any head ever holds.
         policy: what is given up when it is full.
+        rotation: how the model turns its keys; for policies that must know.
 
     Raises:
         CapacityExceeded: if the pool cannot promise the pages.
     """
 
-    def __init__(self, pool: PagePool, capacity: int, policy: EvictionPolicy) -> None:
+    def __init__(
+        self,
+        pool: PagePool,
+        capacity: int,
+        policy: MemoryPolicy,
+        rotation: Rotation | None = None,
+    ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1 token, not {capacity}")
         self.pool = pool
@@ -76,53 +86,79 @@ class KVMemory:
         self.policy = policy
         self.seen = 0  # tokens ever appended
         self.next_position = 0
+        self._rotation = rotation
         self._lease = pool.lease(pool.pages_for(capacity))
         self._table: list[int] = []
-        self._slots = SlotTable.empty()
+        self._tokens = TokenTable.empty()
+        heads = (pool.shape.layers, pool.shape.kv_heads) if policy.per_head else (1, 1)
+        self._rows = torch.full((*heads, 0), -1, dtype=torch.int64)  # [l, h, held]
+        self._lengths = torch.zeros(heads, dtype=torch.int64)
         self._snapshots: list[Snapshot] = []
         self._group = 0
 
     @property
     def held(self) -> int:
-        """Tokens stored now."""
-        return len(self._slots)
+        """Tokens stored now, by the head that holds most."""
+        return int(self._rows.shape[-1])
 
     @property
-    def slots(self) -> SlotTable:
-        """What is known of each slot; do not change it."""
-        return self._slots
+    def tokens(self) -> TokenTable:
+        """What is known of each token that some head holds, oldest first; do not change it."""
+        return self._tokens
+
+    @property
+    def rows(self) -> Tensor:
+        """Which row of `tokens` each slot holds, int64 [l, h, held], -1 for none; read only."""
+        return self._rows
 
     def view(self) -> View:
         """What attention reads now; valid until the next append."""
-        return View.of(self._table, self.held, self.pool.page_size, self.pool.device)
+        even = bool((self._lengths == self.held).all())
+        lengths = None if even else self._lengths
+        return View.of(self._table, self.held, self.pool.page_size, self.pool.device, lengths)
+
+    def overflows(self, tokens: int) -> bool:
+        """Whether so many more would not fit beside what is held."""
+        return self.held + tokens > self.capacity
 
     def append(
-        self, source: Tensor, positions: NDArray[np.int64], times: NDArray[np.float64] | None
+        self,
+        source: Tensor,
+        positions: NDArray[np.int64],
+        times: NDArray[np.float64] | None,
+        visual: NDArray[np.bool_] | None = None,
+        observed: Observed | None = None,
     ) -> int:
-        """Copy tokens from the pool's flat slots `source` into this memory; returns how many went.
+        """Copy tokens from the pool's flat slots `source`; how many fewer are held than might be.
 
         Args:
             source: flat slots of finished keys and values in all layers, int64 [n].
             positions: rotary (t, h, w), [n, 3].
             times: stream seconds of each token's temporal step, non-decreasing [n]; tokens of one
                 time are one group. None marks the sink, which is never evicted.
+            visual: which are places of pictures, [n]; None: none of them.
+            observed: queries for a policy that wants to see them.
 
         Raises:
             CapacityExceeded: if the sink would leave no room for anything else.
         """
-        new = self._describe(positions, times)
-        sink = int((self._slots.group == SINK).sum() + (new.group == SINK).sum())
-        if sink >= self.capacity:
+        before, new = self.held, self._describe(positions, times, visual)
+        sink = int(self._tokens.sink.sum())
+        if sink + int(new.sink.sum()) >= self.capacity:
             raise CapacityExceeded(
-                f"the fixed beginning takes {sink} of {self.capacity} tokens: raise memory.capacity"
+                f"the fixed beginning takes {sink + int(new.sink.sum())} of {self.capacity} "
+                "tokens: raise memory.capacity"
             )
-        both = self._slots.joined(new)
-        gone = self.policy.evict(both, self.capacity)
-        assert len(both) - len(gone) <= self.capacity, "an eviction policy kept too much"
-        stays = np.setdiff1d(np.arange(self.held, len(both)), gone) - self.held
-        self._write(gone[gone < self.held], stays, new, source)
         self.seen += len(new)
-        return len(gone)
+        came, chosen = len(new), _newest(new, self.capacity - sink)
+        new, source = new.rows(chosen), source[torch.from_numpy(chosen).to(source.device)]
+        # What comes in cut short leaves no gap behind it: nothing older stays.
+        limit = self.capacity - len(new) if len(new) == came else sink
+        retained = self.policy.retain(self._contents(observed), new, limit)
+        if retained is not None:
+            self._retain(retained)
+        self._add(new, source[None, None])
+        return before + came - self.held
 
     def snapshot(self, *, sink_only: bool = False) -> Snapshot:
         """What is held now, unaffected by whatever comes.
@@ -144,19 +180,19 @@ class KVMemory:
 
     def extent(self) -> Extent:
         """Next position and the stretch of stream that is held."""
-        times = self._slots.time[self._slots.group != SINK]
+        times = self._tokens.time[~self._tokens.sink]
         if not len(times):
             return Extent(self.next_position, None, None)
         return Extent(self.next_position, float(times.min()), float(times.max()))
 
     def oldest_position(self) -> int:
         """Rotary position of the oldest step held; the next one if there is none."""
-        steps = self._slots.positions[self._slots.group != SINK]
+        steps = self._tokens.positions[~self._tokens.sink]
         return int(steps.min()) if len(steps) else self.next_position
 
     def drift(self) -> int:
         """Positions that eviction has left between the sink and the oldest step; 0 at first."""
-        sink = self._slots.positions[self._slots.group == SINK]
+        sink = self._tokens.positions[self._tokens.sink]
         return self.oldest_position() - int(sink.max()) - 1 if len(sink) else 0
 
     def move_sink(self, source: Tensor, positions: NDArray[np.int64]) -> None:
@@ -169,67 +205,108 @@ class KVMemory:
         Raises:
             ValueError: if it is not as long as the present one.
         """
-        places = np.flatnonzero(self._slots.group == SINK)
-        if len(places) != len(positions):
-            raise ValueError(f"a sink of {len(places)} tokens, not {len(positions)}")
+        rows = np.flatnonzero(self._tokens.sink)
+        if len(rows) != len(positions):
+            raise ValueError(f"a sink of {len(rows)} tokens, not {len(positions)}")
+        places = np.arange(len(rows))  # it came first, always stays, and what moves is at the end
         self._prepare(places)
         self.pool.copy_slots(source, self._flat(places))
-        self._slots.positions[places] = positions
+        self._tokens.positions[rows] = positions
 
     def release(self) -> None:
         """Give all pages back; snapshots keep theirs until they are released. Idempotent."""
         self.pool.drop(self._table)
         self._table = []
-        self._slots = SlotTable.empty()
+        self._tokens = TokenTable.empty()
+        self._rows = self._rows[..., :0]
+        self._lengths = torch.zeros_like(self._lengths)
         self._lease.close()
 
     def _sink_view(self) -> View:
-        sink = self._slots.group == SINK
-        length = int(sink.sum())
-        assert sink[:length].all(), "the sink comes first and its slots are never reused"
+        length = int(self._tokens.sink.sum())  # it came first and always stays
         return View.of(self._table, length, self.pool.page_size, self.pool.device)
 
     def _sink_extent(self) -> Extent:
-        sink = self._slots.positions[self._slots.group == SINK]
+        sink = self._tokens.positions[self._tokens.sink]
         return Extent(int(sink.max()) + 1 if len(sink) else 0, None, None)
 
     def _describe(
-        self, positions: NDArray[np.int64], times: NDArray[np.float64] | None
-    ) -> SlotTable:
+        self,
+        positions: NDArray[np.int64],
+        times: NDArray[np.float64] | None,
+        visual: NDArray[np.bool_] | None,
+    ) -> TokenTable:
         n = len(positions)
+        kind = np.where(np.zeros(n, bool) if visual is None else visual, VISUAL, TEXT).astype(
+            np.int8
+        )
         if times is None:
-            return SlotTable(positions, np.full(n, SINK, np.int64), np.full(n, np.nan))
+            return TokenTable(positions, np.full(n, SINK, np.int64), np.full(n, np.nan), kind)
         starts = np.concatenate([[False], times[1:] != times[:-1]]) if n else np.empty(0, bool)
         group = self._group + np.cumsum(starts).astype(np.int64)
         self._group = int(group[-1]) + 1 if n else self._group
-        return SlotTable(positions, group, times.astype(np.float64))
+        return TokenTable(positions, group, times.astype(np.float64), kind)
 
-    def _write(
-        self, freed: NDArray[np.int64], stays: NDArray[np.int64], new: SlotTable, source: Tensor
+    def _contents(self, observed: Observed | None) -> Contents:
+        slots = self._flat(np.arange(self.held))
+        return Contents(self._tokens, self._rows, self.pool, slots, self._rotation, observed)
+
+    def _retain(self, retained: Retained) -> None:
+        """Close the holes: the last slots that stay move into those given up."""
+        stay = retained.stay & (self._rows >= 0)
+        self._lengths = stay.sum(-1)
+        place = torch.arange(self.held)
+        inside = place < self._lengths[..., None]
+        holes, movers = (~stay & inside).nonzero(), (stay & ~inside).nonzero()
+        if len(holes):
+            self._prepare(np.unique(holes[:, 2].numpy()))
+            source, target = (self._flat(x[:, 2].numpy()) for x in (movers, holes))
+            if self.policy.per_head:
+                self.pool.copy_entries(holes[:, 0], holes[:, 1], source, target)
+            else:
+                self.pool.copy_slots(source, target)
+            self._rows[holes.unbind(1)] = self._rows[movers.unbind(1)]
+        self._rows = self._rows.masked_fill(~inside, -1)[..., : int(self._lengths.max())]
+        self._forget_tokens()
+        if retained.summaries is not None:
+            made = retained.summaries
+            self._add(made.tokens, None, (made.keys, made.values))
+
+    def _add(
+        self,
+        new: TokenTable,
+        source: Tensor | None,
+        made: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        """Put the surviving new rows into freed places first, then at the end; close holes."""
-        before = self.held
-        reused = freed[: len(stays)]
-        grown = np.arange(before, before + len(stays) - len(reused))
-        places = np.concatenate([reused, grown]).astype(np.int64)
-        added = new.rows(stays)
-        self._slots = self._slots.joined(added.rows(np.arange(len(reused), len(stays))))
-        self._slots.put(reused, added.rows(np.arange(len(reused))))
-        self._prepare(places)
-        self.pool.copy_slots(source[torch.from_numpy(stays)], self._flat(places))
-        self._close_holes(freed[len(stays) :])
-
-    def _close_holes(self, holes: NDArray[np.int64]) -> None:
-        """Move the last slots into holes that no new token filled, and shorten."""
-        if not len(holes):
+        """Put tokens after what each head holds, out of slots of the pool or as they are given."""
+        n, heads = len(new), self._rows.shape[:2]
+        places = self._lengths[..., None] + torch.arange(n)  # [l, h, n]
+        self._lengths = self._lengths + n
+        longest = int(self._lengths.max())
+        fresh = torch.full((*heads, longest - self.held), -1, dtype=torch.int64)
+        self._rows = torch.cat([self._rows, fresh], dim=-1)
+        numbers = torch.arange(len(self._tokens), len(self._tokens) + n).expand(*heads, n)
+        self._rows.scatter_(2, places, numbers)
+        self._tokens = self._tokens.joined(new)
+        if not n:
             return
-        end = self.held - len(holes)
-        inside = holes[holes < end]
-        movers = np.setdiff1d(np.arange(end, self.held), holes)
-        self._prepare(inside)
-        self.pool.copy_slots(self._flat(movers), self._flat(inside))
-        self._slots.put(inside, self._slots.rows(movers))
-        self._slots = self._slots.rows(np.arange(end))
+        self._prepare(np.unique(places.numpy()))
+        target = self._flat(places.flatten().numpy()).view(*heads, n)
+        if made is not None:
+            self.pool.write(target, *made)
+        elif source is not None and self.policy.per_head:
+            self.pool.spread(source.flatten(), target)
+        elif source is not None:
+            self.pool.copy_slots(source.flatten(), target.flatten())
+
+    def _forget_tokens(self) -> None:
+        """Drop the rows of tokens that no head holds any more."""
+        used = torch.zeros(len(self._tokens) + 1, dtype=torch.bool)
+        used[self._rows.flatten()] = True  # -1, no token, marks the surplus last place
+        kept = used[:-1].nonzero()[:, 0]
+        number = torch.cat([used[:-1].cumsum(0) - 1, torch.tensor([-1])])
+        self._rows = number[self._rows]
+        self._tokens = self._tokens.rows(kept.numpy())
 
     def _prepare(self, places: NDArray[np.int64]) -> None:
         """Own, unshared pages under all `places`: new ones at the end, copies of pinned ones."""
@@ -257,3 +334,13 @@ class KVMemory:
         self._snapshots.remove(snapshot)
         self.pool.drop(snapshot._table)
         snapshot._lease.close()
+
+
+def _newest(new: TokenTable, room: int) -> NDArray[np.int64]:
+    """Rows of a batch that is to fit into a room: whole steps, then the last tokens of one."""
+    if len(new) <= room:
+        return np.arange(len(new))
+    groups = np.unique(new.group)
+    kept = next((g for g in groups if int((new.group >= g).sum()) <= room), groups[-1])
+    rows = np.flatnonzero(new.group >= kept)
+    return rows[max(0, len(rows) - room) :]

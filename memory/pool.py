@@ -137,6 +137,48 @@ class PagePool:
             flat = store.flatten(1, 2)  # [layers, slots, kv_heads, head_dim]
             flat[:, target] = flat[:, source]
 
+    def copy_entries(self, layer: Tensor, head: Tensor, source: Tensor, target: Tensor) -> None:
+        """Copy keys and values of single heads; sources and targets must not overlap.
+
+        Args:
+            layer: int64 [n].
+            head: int64 [n].
+            source: flat slots, int64 [n].
+            target: flat slots, int64 [n].
+        """
+        for store in (self.keys, self.values):
+            flat = store.flatten(1, 2)
+            flat[layer, target, head] = flat[layer, source, head]
+
+    def spread(self, source: Tensor, target: Tensor) -> None:
+        """Copy tokens to places that differ from head to head.
+
+        Args:
+            source: flat slots, int64 [n].
+            target: flat slots, int64 [layers, kv_heads, n]; none of them a source.
+        """
+        for store in (self.keys, self.values):
+            flat = store.flatten(1, 2)
+            flat[self._heads(target)] = flat[:, source].transpose(1, 2)
+
+    def write(self, target: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Store keys and values that were made, not computed by a forward.
+
+        Args:
+            target: flat slots, int64 [layers or 1, kv_heads or 1, n].
+            keys: [layers, kv_heads, n, head_dim].
+            values: as keys.
+        """
+        places = self._heads(target.expand(self.shape.layers, self.shape.kv_heads, -1))
+        for store, made in ((self.keys, keys), (self.values, values)):
+            store.flatten(1, 2)[places] = made.to(store.dtype)
+
+    def _heads(self, slots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The index of flat slots [layers, kv_heads, n] in a flattened store."""
+        layers, heads, _ = slots.shape
+        layer = torch.arange(layers, device=slots.device)[:, None, None]
+        return layer, slots, torch.arange(heads, device=slots.device)[None, :, None]
+
     def copy_page(self, source: int, target: int) -> None:
         """Copy a whole page in all layers."""
         self.keys[:, target] = self.keys[:, source]

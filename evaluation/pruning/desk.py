@@ -19,8 +19,8 @@ from engine.requests import Ask, Begun, Ended
 from engine.runner import Row, Runner
 from engine.speech import Speech
 from evaluation.pruning.sharing import SharingReader
-from memory.eviction import SinkWindow
 from memory.memory import KVMemory
+from memory.policies.sink_window import SinkWindow
 from memory.pool import PagePool
 from memory.readers.reader import Reader
 from memory.scratch import Scratch

@@ -25,8 +25,8 @@ from engine.perception import DRIFT
 from engine.requests import Ask
 from engine.runner import Row
 from engine.scheduler import Scheduler
-from memory.eviction import SINK
 from memory.scratch import Scratch
+from memory.table import SINK
 from pruning.uniform import Uniform
 from pruning.vcast import VCast
 from tests.engine.hooked import Hooked, holds
@@ -132,14 +132,14 @@ def test_the_beginning_follows_the_window_however_long_a_camera_is_watched(engin
     assert max(drifts) > DRIFT, "or nothing had to follow"
     assert drifts[-1] < DRIFT
     fresh = Stream(ours())
-    sink = memory.slots.group == SINK
-    chunk = ours().prefix(int(memory.slots.positions[sink].min()))
+    sink = memory.tokens.group == SINK
+    chunk = ours().prefix(int(memory.tokens.positions[sink].min()))
     scratch = Scratch(fresh.pool, len(chunk))
     fresh.runner.forward([Row(chunk, None, scratch)])
     keys = fresh.pool.keys.flatten(1, 2)[:, scratch.view().slots]
     stored = engine.pool.keys.flatten(1, 2)[:, memory.view().slots[torch.from_numpy(sink)]]
     assert torch.allclose(stored, keys, atol=1e-5)
-    assert memory.slots.positions[sink][:, 0].tolist() == chunk.positions[0].tolist()
+    assert memory.tokens.positions[sink][:, 0].tolist() == chunk.positions[0].tolist()
     ask(engine, handle).wait()
     settle(engine, [handle])
 

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.errors import CapacityExceeded
-from memory.eviction import SINK, SinkWindow
 from memory.memory import KVMemory, Snapshot
+from memory.policies.sink_window import SinkWindow
 from memory.pool import KVShape, PagePool
 from memory.scratch import Scratch
-from memory.slots import SlotTable
 
 SHAPE = KVShape(2, 1, 4)
 
@@ -116,7 +115,8 @@ class Machine(RuleBasedStateMachine):
         assert memory.seen == self.number
         assert read(self.pool, memory.view()) == self.expected()
         keys = self.pool.keys.flatten(1, 2)[0, memory.view().slots, 0, 0].long().tolist()
-        assert keys == memory.slots.positions[:, 0].tolist(), "columns follow their tokens"
+        positions = memory.tokens.positions[memory.rows[0, 0].numpy(), 0]
+        assert keys == positions.tolist(), "columns follow their tokens"
         self.pool.check()
 
     @invariant()
@@ -196,47 +196,3 @@ def test_extent_tells_what_stretch_of_stream_is_held():
         append(memory, [10 + 2 * step, 11 + 2 * step], [float(step)] * 2)
     extent = memory.extent()
     assert (extent.t_start, extent.t_end) == (7.0, 9.0)
-
-
-@settings(max_examples=50, deadline=None)
-@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=9), sink=st.integers(0, 5),
-       capacity=st.integers(6, 60))  # fmt: skip
-def test_the_window_evicts_whole_steps_oldest_first_and_never_the_sink(sizes, sink, capacity):
-    group = np.concatenate([np.full(sink, SINK), np.repeat(np.arange(len(sizes)), sizes)])
-    slots = SlotTable(np.zeros((len(group), 3), np.int64), group, np.zeros(len(group)))
-    gone = SinkWindow().evict(slots, capacity)
-    assert len(group) - len(gone) <= capacity
-    assert not (group[gone] == SINK).any()
-    left = np.delete(group, gone)
-    newest = len(sizes) - 1
-    for step in set(left[left != SINK].tolist()) - {newest}:
-        assert (left == step).sum() == sizes[step], "no half steps"
-    present = sorted(set(left[left != SINK].tolist()))
-    assert present == list(range(present[0], newest + 1)), "the most recent steps, without gaps"
-    if len(group) <= capacity:
-        assert len(gone) == 0
-    elif len(present) > 1 or sizes[newest] <= capacity - sink:
-        oldest_kept = sizes[present[0] - 1] if present[0] > 0 else 0
-        assert len(left) + oldest_kept > capacity, "no step more than needed"
-
-
-def test_a_snapshot_of_the_sink_alone_outlives_eviction_and_a_moving_sink():
-    pool = PagePool(SHAPE, 40, 4)
-    memory = KVMemory(pool, 12, SinkWindow())
-    append(memory, [1, 2, 3], None)  # shares its page with the first step
-    append(memory, [4, 5, 6], [0.0] * 3)
-    snapshot = memory.snapshot(sink_only=True)
-    assert snapshot.view.length == 3
-    assert snapshot.extent.next_position == 4
-    assert snapshot.extent.t_start is snapshot.extent.t_end is None
-    for turn in range(5):
-        append(memory, list(range(10 + 4 * turn, 14 + 4 * turn)), [1.0 + turn] * 4)
-    scratch = Scratch(pool, 3)
-    memory.move_sink(fill(scratch, [7, 8, 9]), np.full((3, 3), 7, np.int64))
-    scratch.release()
-    assert read(pool, snapshot.view) == {1, 2, 3}
-    assert {7, 8, 9} < read(pool, memory.view())
-    memory.release()
-    assert read(pool, snapshot.view) == {1, 2, 3}
-    snapshot.release()
-    assert pool.free == pool.unpromised == pool.pages

@@ -11,8 +11,8 @@ from torch import Tensor
 from core.frames import Segment
 from core.tokens import VisualTokens
 from engine.runner import Row, Runner
-from memory.eviction import SinkWindow
 from memory.memory import KVMemory
+from memory.policies.sink_window import SinkWindow
 from memory.pool import PagePool
 from memory.readers.torch_reader import TorchReader
 from memory.scratch import Scratch

@@ -138,13 +138,13 @@ def test_an_evicted_memory_equals_the_dense_sequence_with_evicted_keys_hidden_fr
     visible = torch.ones(n, n, dtype=torch.bool).tril()
     for one in segments:
         before = stream.memory.seen
-        survivors = [place[tuple(p)] for p in stream.memory.slots.positions.tolist()]
+        survivors = [place[tuple(p)] for p in stream.memory.tokens.positions.tolist()]
         gone = torch.ones(before, dtype=torch.bool)
         gone[survivors] = False
         visible[before:, :before] &= ~gone  # for this segment and all that follows
         stream.watch([one])
     before = stream.memory.seen
-    survivors = [place[tuple(p)] for p in stream.memory.slots.positions.tolist()]
+    survivors = [place[tuple(p)] for p in stream.memory.tokens.positions.tolist()]
     gone = torch.ones(before, dtype=torch.bool)
     gone[survivors] = False
     visible[before:, :before] &= ~gone

@@ -1,0 +1,1 @@
+"""What memories give up and what they make of it: one policy, one small file."""

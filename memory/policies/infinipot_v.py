@@ -1,0 +1,84 @@
+"""InfiniPot-V (arXiv 2506.15745): what differs from the recent steps, and what has large values.
+
+When memory is full it is compressed, in every head of every layer, to a share of its capacity.
+Recent steps stay whole. Of older ones stay those whose keys are least like the keys at the same
+place of the picture in the recent steps (temporal redundancy, TaR), then those with the largest
+values (VaN).
+
+Deviations: places are told apart by row and column carried with every slot, where the released code
+takes what is left for a full grid; keys are compared without their positions; a mark or a place
+that no recent step holds is compared with all recent visual keys. The optional pooling of value
+norms is not here (the release has it off).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from memory.policies.policy import Contents, MemoryPolicy, Retained
+from memory.policies.ranking import best, recent
+from memory.table import TokenTable
+
+
+@dataclass(frozen=True)
+class InfiniPotV(MemoryPolicy):
+    """TaR and VaN.
+
+    Attributes:
+        target: share of the limit that is left after compressing, within (0, 1].
+        recent: share of it for the recent steps.
+        redundancy: share of it for these and TaR together; VaN fills the rest.
+    """
+
+    target: float = 0.75
+    recent: float = 0.25
+    redundancy: float = 0.5
+    method: Literal["infinipot_v"] = "infinipot_v"
+    per_head: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target <= 1 or not 0 <= self.recent <= self.redundancy <= 1:
+            raise ValueError("target in (0, 1], and 0 <= recent <= redundancy <= 1")
+
+    def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
+        """See `MemoryPolicy.retain`."""
+        if int(contents.filled.sum(-1).max()) <= limit:
+            return None
+        sink = contents.sink
+        left = max(0, int(self.target * limit) - int(sink.sum(-1).max()))
+        stay = recent(contents, self.recent, left)
+        by_redundancy = max(0, round(self.redundancy * left))
+        room = (by_redundancy - stay.sum(-1)).clamp(min=0)
+        stay = stay | best(_novelty(contents, stay), contents.filled & ~stay & ~sink, room)
+        norms = torch.stack([contents.values(x).float().norm(dim=-1) for x in _layers(contents)])
+        stay = stay | best(norms, contents.filled & ~stay & ~sink, left - stay.sum(-1))
+        return Retained(stay | sink)
+
+
+def _layers(contents: Contents) -> range:
+    return range(len(contents.rows))
+
+
+def _novelty(contents: Contents, among: Tensor) -> Tensor:
+    """Minus the mean cosine with the recent keys at the same place, [l, h, n].
+
+    Args:
+        contents: what is held.
+        among: which slots are recent, bool [l, h, n].
+    """
+    found = []
+    for layer in _layers(contents):
+        keys = F.normalize(contents.bare_keys(layer), dim=-1)  # [h, n, d]
+        at = contents.positions(layer)
+        place = at[..., 1:] - at[..., :1]  # [h, n, 2]
+        visual = contents.column(contents.tokens.visual)[layer] & among[layer]
+        same = (place[:, :, None] == place[:, None]).all(-1) & visual[:, None]  # [h, n, recent]
+        same = torch.where(same.any(-1, keepdim=True), same, visual[:, None])
+        cosines = keys @ keys.mT
+        found.append(-(cosines * same).sum(-1) / same.sum(-1).clamp(min=1))
+    return torch.stack(found)

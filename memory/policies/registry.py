@@ -1,0 +1,20 @@
+"""Every memory policy, one line each: what settings, tests and tables read."""
+
+from __future__ import annotations
+
+from memory.policies.hermes import Hermes
+from memory.policies.infinipot_v import InfiniPotV
+from memory.policies.live_vlm import LiveVLM
+from memory.policies.policy import MemoryPolicy
+from memory.policies.sink_window import RecentSeconds, RecentSteps, SinkWindow
+from memory.policies.stream_mem import StreamMem
+
+POLICIES: tuple[type[MemoryPolicy], ...] = (
+    SinkWindow,
+    RecentSteps,
+    RecentSeconds,
+    InfiniPotV,
+    StreamMem,
+    LiveVLM,
+    Hermes,
+)

@@ -1,0 +1,49 @@
+"""Rotary positions of keys, put on and taken off exactly: angles in float64, one turn each time.
+
+A stored key is never turned again and again: it is turned back to what it was before it had a
+position, and from there to the new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rotation:
+    """How a model turns its keys: channel i goes with channel i + d / 2."""
+
+    frequencies: Tensor  # float64 [d / 2], radians per position
+    axes: Tensor  # int64 [d / 2], which of (t, h, w) each pair of channels follows
+
+    @staticmethod
+    def plain(d: int, theta: float = 10_000.0) -> Rotation:
+        """Every pair follows t; for text and for tests."""
+        exponents = torch.arange(0, d, 2, dtype=torch.float64) / d
+        return Rotation(theta**-exponents, torch.zeros(d // 2, dtype=torch.int64))
+
+    def put(self, keys: Tensor, positions: Tensor) -> Tensor:
+        """Keys without a position to keys at `positions`, in their own type.
+
+        Args:
+            keys: [..., n, d].
+            positions: int64 [n, 3] or [..., n, 3].
+        """
+        return self._turned(keys, positions, 1.0)
+
+    def take(self, keys: Tensor, positions: Tensor) -> Tensor:
+        """The inverse of `put`, in float32 at least: it is computed with, not stored."""
+        wide = keys if keys.dtype == torch.float64 else keys.float()
+        return self._turned(wide, positions, -1.0)
+
+    def _turned(self, keys: Tensor, positions: Tensor, sign: float) -> Tensor:
+        at = positions.to(keys.device)[..., self.axes.to(keys.device)]  # [..., n, d / 2]
+        angles = at.double() * self.frequencies.to(keys.device)
+        exact = torch.float64 if keys.dtype == torch.float64 else torch.float32
+        cos, sin = angles.cos().to(exact), (sign * angles.sin()).to(exact)
+        first, second = keys.to(exact).chunk(2, dim=-1)
+        turned = torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+        return turned.to(keys.dtype)

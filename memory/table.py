@@ -1,0 +1,56 @@
+"""What is known of every token that a memory holds: columns, one row per token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+SINK = -1  # group of the fixed beginning
+TEXT, VISUAL, SUMMARY = 0, 1, 2  # kinds: words and marks, places of a picture, made of others
+
+
+@dataclass(slots=True)
+class TokenTable:
+    """Columns of equal length, one row per token."""
+
+    positions: NDArray[np.int64]  # [n, 3] rotary (t, h, w)
+    group: NDArray[np.int64]  # [n] running number of the temporal step, `SINK` for the sink
+    time: NDArray[np.float64]  # [n] stream seconds of the step, NaN for the sink
+    kind: NDArray[np.int8]  # [n] `TEXT`, `VISUAL` or `SUMMARY`
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+    @staticmethod
+    def empty() -> TokenTable:
+        """No rows."""
+        return TokenTable(
+            np.empty((0, 3), np.int64),
+            np.empty(0, np.int64),
+            np.empty(0, np.float64),
+            np.empty(0, np.int8),
+        )
+
+    @property
+    def sink(self) -> NDArray[np.bool_]:
+        """Which rows are the fixed beginning, [n]."""
+        found: NDArray[np.bool_] = self.group == SINK
+        return found
+
+    @property
+    def visual(self) -> NDArray[np.bool_]:
+        """Which rows are places of pictures, [n]."""
+        found: NDArray[np.bool_] = self.kind == VISUAL
+        return found
+
+    def rows(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> TokenTable:
+        """The chosen rows, copied."""
+        return TokenTable(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
+    def joined(self, other: TokenTable) -> TokenTable:
+        """These rows, then the other's."""
+        return TokenTable(
+            *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
+        )
