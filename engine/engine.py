@@ -118,7 +118,9 @@ class Engine:
 
         def fill() -> None:
             try:
-                handle.memory = KVMemory(self.pool, self.limits.capacity, eviction)
+                handle.memory = KVMemory(
+                    self.pool, self.limits.capacity, eviction, self.model.rotation
+                )
             except LookoutError as error:
                 handle.closed = True
                 listener(error)

@@ -17,6 +17,7 @@ from engine.detokenizer import Detokenizer
 from engine.requests import AnswerListener, Ask, PerceiveListener
 from engine.selecting import Selecting
 from memory.memory import KVMemory, Snapshot
+from memory.observation import Observed
 from memory.scratch import Scratch
 from models.layout import Chunk
 from pruning.online import OnlinePruner
@@ -60,6 +61,7 @@ class SegmentJob:
     tokens: VisualTokens | None = None  # encoded, not yet pruned
     chunk: Chunk | None = None  # laid out; None until pruned
     scratch: Scratch | None = None
+    observed: Observed | None = None  # newest queries, where the memory's policy wants them
     done: int = 0  # tokens of the chunk already prefilled
     frames: int = 0
     encoded: int = 0

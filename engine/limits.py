@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+PROXY: Final = 8  # most tokens of the question nobody asked that a memory policy may put
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Limits:
 
         # A change of picture size flushes a held-back step together with a whole segment.
         segment = pages((self.segment_steps + 1) * step_tokens)
-        camera = pages(self.capacity) + segment
+        camera = pages(self.capacity) + segment + pages(PROXY)
         chosen_steps = min(self.selector_budget, self.bank_steps)
         chosen = self.selector_budget + chosen_steps * marker_tokens
         said = self.prompt_tokens + self.answer_tokens

@@ -14,9 +14,12 @@ from core.errors import LookoutError
 from core.kept import KeptStep
 from core.tokens import VisualTokens
 from engine.jobs import MemoryHandle, SegmentJob
+from engine.limits import PROXY
 from engine.requests import Perceived
 from engine.runner import Row, Runner
 from memory.memory import KVMemory
+from memory.observation import Observed
+from memory.policies.policy import Observes
 from memory.scratch import Scratch
 from models.layout import Chunk, join
 
@@ -65,13 +68,15 @@ class Perception:
         job.tokens = None
         if job.chunk is not None:
             job.scratch = Scratch(self._runner.pool, len(job.chunk))
+            if memory.policy.observes is Observes.NEWEST:
+                job.observed = Observed(memory.policy.queries)
 
     def row(self, job: SegmentJob, tokens: int) -> Row:
         """The next `tokens` of the job's chunk, ready for a forward."""
         assert job.chunk is not None
         assert job.scratch is not None
         part = job.chunk.part(job.done, job.done + tokens)
-        return Row(part, _memory(job.handle).view(), job.scratch)
+        return Row(part, _memory(job.handle).view(), job.scratch, job.observed)
 
     def advance(self, job: SegmentJob, tokens: int) -> bool:
         """Note that `tokens` more were prefilled; True when all of them are."""
@@ -84,7 +89,15 @@ class Perception:
         memory, evicted = _memory(job.handle), 0
         if job.chunk is not None and job.scratch is not None:
             times = None if job.is_sink else job.chunk.times.numpy()
-            evicted = memory.append(job.scratch.view().slots, _positions(job.chunk), times)
+            if memory.policy.observes is Observes.PROXY and memory.overflows(len(job.chunk)):
+                job.observed = self._proxy(memory)
+            evicted = memory.append(
+                job.scratch.view().slots,
+                _positions(job.chunk),
+                times,
+                job.chunk.visual.numpy(),
+                job.observed,
+            )
             memory.next_position = job.chunk.next_position
         self.finish(job)
         job.listener(
@@ -128,6 +141,18 @@ class Perception:
             memory.move_sink(scratch.view().slots, _positions(chunk))
         finally:
             scratch.release()
+
+    def _proxy(self, memory: KVMemory) -> Observed:
+        """What the words that open every answer would look at, were they said now."""
+        model = self._runner.model
+        chunk = model.lay_text(model.question_ids("", (), "")[-PROXY:], memory.next_position)
+        observed = Observed(memory.policy.queries)
+        scratch = Scratch(self._runner.pool, len(chunk))
+        try:
+            self._runner.forward([Row(chunk, memory.view(), scratch, observed)])
+        finally:
+            scratch.release()
+        return observed
 
     def _decided_frames(self, job: SegmentJob) -> int:
         handle = job.handle

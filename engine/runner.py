@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from memory.observation import Observed
 from memory.pool import PagePool
 from memory.readers.reader import Plan, Reader
 from memory.readers.tables import Span
@@ -24,6 +25,7 @@ class Row:
     chunk: Chunk
     memory: View | None  # read whole
     scratch: Scratch  # extended by the chunk
+    observed: Observed | None = None  # notes what the chunk asks with
 
 
 class Runner:
@@ -58,6 +60,6 @@ class Runner:
         for row in rows:
             stop = start + len(row.chunk)
             slots.append(row.scratch.extend(len(row.chunk)))
-            spans.append(Span(start, stop, row.memory, row.scratch.view()))
+            spans.append(Span(start, stop, row.memory, row.scratch.view(), row.observed))
             start = stop
         return Plan(self.pool, tuple(spans), torch.cat(slots), self.reader)

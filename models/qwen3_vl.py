@@ -60,7 +60,8 @@ class Qwen3VL(VideoLanguageModel):
             {"text_config": functions.TEXT, "vision_config": functions.VISION}
         )
         language = model.model.language_model
-        language.rotary_emb = ExactRotary(language.rotary_emb)
+        language.rotary_emb = rotary = ExactRotary(language.rotary_emb)
+        self.rotation = rotary.rotation()
         self._model = model
         self._tokenizer = tokenizer
         self._pixels = (min_pixels, max_pixels)

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from memory.rotation import Rotation
+
 
 class ExactRotary(nn.Module):
     """Stands in for a text model's rotary module: same frequencies and layout, angles in float64.
@@ -23,6 +25,13 @@ class ExactRotary(nn.Module):
     def __init__(self, stock: nn.Module) -> None:
         super().__init__()
         self._stock: Any = stock
+
+    def rotation(self) -> Rotation:
+        """The same for keys that are already stored."""
+        frequencies = self._stock.inv_freq.double().cpu()  # [d / 2]
+        axes = torch.arange(3.0)[:, None, None, None].expand(3, 1, 1, len(frequencies))
+        follows = self._stock.recomposition_frequencies(axes.clone())[0, 0]  # [d]
+        return Rotation(frequencies, follows[: len(frequencies)].long())
 
     @torch.no_grad()
     def forward(self, x: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from core.frames import Segment
 from core.tokens import VisualTokens
 from memory.pool import KVShape
 from memory.readers.reader import Plan
+from memory.rotation import Rotation
 from models.layout import Chunk
 
 
@@ -38,6 +39,7 @@ class VideoLanguageModel(ABC):
 
     info: ModelInfo
     shape: KVShape
+    rotation: Rotation  # how keys are turned by their positions
     device: torch.device
     stop_ids: frozenset[int]
     silence: int | None  # the token that says nothing, of a model that knows standing questions

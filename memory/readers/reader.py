@@ -43,6 +43,9 @@ class Plan:
         """
         for store, fresh in ((self.pool.keys, key), (self.pool.values, value)):
             store[layer].flatten(0, 1)[self.slots] = fresh.to(store.dtype)
+        for span in self.spans:
+            if span.observed is not None:
+                span.observed.note(layer, query[span.start : span.stop])
         return self.reader.read(self, layer, query, scale)
 
 

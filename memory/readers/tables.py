@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from memory.observation import Observed
 from memory.view import View
 
 
@@ -20,6 +21,7 @@ class Span:
     stop: int
     memory: View | None  # read whole
     scratch: View  # read causally, the same for all heads; its last slots are these tokens
+    observed: Observed | None = None  # notes the queries of these tokens
 
     def __post_init__(self) -> None:
         """Check that the tokens are in the scratch."""

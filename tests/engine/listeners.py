@@ -11,6 +11,7 @@ from engine.engine import Engine
 from engine.jobs import MemoryHandle
 from engine.requests import Begun, Ended, Perceived
 from engine.selecting import Selecting
+from memory.policies.policy import MemoryPolicy
 from memory.policies.sink_window import SinkWindow
 from pruning.none import Dense
 from pruning.policy import PruningPolicy
@@ -73,9 +74,10 @@ def open_camera(
     policy: PruningPolicy | None = None,
     budget: int = 8,
     selecting: Selecting | None = None,
+    memory: MemoryPolicy | None = None,
 ) -> MemoryHandle:
     ready = Result()
-    handle = engine.open_memory(policy or Dense(), budget, SinkWindow(), ready, selecting)
+    handle = engine.open_memory(policy or Dense(), budget, memory or SinkWindow(), ready, selecting)
     ready.wait()
     return handle
 

@@ -1,0 +1,68 @@
+"""Every memory policy on the engine: bounded, undisturbed by what arrives, leaking nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from engine.engine import Engine
+from engine.limits import Limits
+from engine.requests import Ask
+from engine.scheduler import Scheduler
+from memory.policies.policy import MemoryPolicy
+from memory.policies.registry import POLICIES
+from tests.engine.listeners import Heard, open_camera, settle, show
+from tests.tiny import ours, segment
+
+CAPACITY = 90
+LIMITS = Limits(cameras=2, answers=2, waiting=2, capacity=CAPACITY, prompt_tokens=200,
+                answer_tokens=24)  # fmt: skip
+EVERY = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.__name__)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with Engine(ours(), LIMITS, Scheduler(prefill_tokens=24, encode_tokens=24)) as running:
+        yield running
+
+
+def ask(engine: Engine, handle, tokens: int = 20) -> Heard:
+    heard = Heard()
+    engine.ask(handle, Ask("what do you see?", max_tokens=tokens), heard)
+    return heard
+
+
+@EVERY
+def test_an_answer_is_that_of_a_paused_camera_while_memory_is_compressed_under_it(engine, kind):
+    policy: MemoryPolicy = kind()
+    paused, watched = (open_camera(engine, memory=policy) for _ in range(2))
+    for i in range(9):
+        for handle in (paused, watched):
+            show(engine, handle, segment(i))
+    one, other = paused.memory, watched.memory
+    assert one is not None
+    assert other is not None
+    assert one.held == other.held <= CAPACITY
+    assert torch.equal(one.rows, other.rows)
+    heard = ask(engine, watched)
+    for i in range(9, 15):
+        show(engine, watched, segment(i))
+    heard.wait()
+    quiet = ask(engine, paused)
+    quiet.wait()
+    assert heard.text == quiet.text
+    assert heard.ends[0].finish_reason == quiet.ends[0].finish_reason
+    settle(engine, [paused, watched])
+
+
+@EVERY
+def test_memory_stays_within_its_bytes_however_long_the_stream(engine, kind):
+    handle = open_camera(engine, memory=kind())
+    free = engine.pool.unpromised
+    for i in range(25):
+        told = show(engine, handle, segment(i % 7, steps=1 + i % 2))
+        assert told.held <= CAPACITY
+        assert engine.pool.unpromised == free, "what a camera may use was set aside at the start"
+    assert handle.memory is not None
+    assert handle.memory.seen > 2 * CAPACITY
+    settle(engine, [handle])
