@@ -12,12 +12,14 @@ from core.errors import ConfigError
 from engine.engine import Engine
 from engine.limits import Limits
 from engine.scheduler import Scheduler
-from memory.eviction import SinkWindow
+from engine.selecting import Selecting
+from memory.policies.sink_window import SinkWindow
 from memory.pool import KVShape
 from models.loading import load_model
 from models.vlm import VideoLanguageModel
 from stream.cameras.registry import Cameras
 from stream.cameras.watching import Watching
+from stream.selectors import Trained
 from stream.settings import MemorySettings, Settings
 from stream.sources import open_source
 from stream.sources.pace import Pace, RealtimePace
@@ -42,7 +44,8 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
 
     Raises:
         ModelLoadFailed: if the model cannot be loaded.
-        ConfigError: if a camera's address cannot be understood.
+        ConfigError: if a camera's address cannot be understood, or a selector's weights are for
+            another model.
         CapacityExceeded: if there are more cameras than places.
     """
     play = pace or RealtimePace()
@@ -54,7 +57,7 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
         max_pixels=settings.image.max_pixels,
     )
     with engine_for(model, settings) as engine:
-        async with Cameras(engine, watching(settings)) as cameras:
+        async with Cameras(engine, watching(settings, selecting(model, settings))) as cameras:
             for name, camera in settings.cameras.items():
                 url = camera.url.get_secret_value()
                 source = partial(open_source, url, pace=play)
@@ -65,6 +68,7 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
 
 def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
     """The engine that the settings describe; not yet running."""
+    chooses = settings.answer.selector is not None
     limits = Limits(
         cameras=settings.engine.max_cameras,
         answers=settings.engine.max_answers,
@@ -74,6 +78,8 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
         answer_tokens=settings.answer.max_tokens,
         segment_steps=settings.segment.max_steps,
         page_size=settings.memory.page_size,
+        selector_budget=settings.answer.selector_budget if chooses else 0,
+        bank_steps=settings.answer.bank_steps if chooses else 0,
     )
     return Engine(model, limits, Scheduler(prefill_tokens=settings.engine.prefill_tokens))
 
@@ -96,8 +102,24 @@ def capacity(shape: KVShape, memory: MemorySettings) -> int:
     return min(memory.capacity, pages * memory.page_size)
 
 
-def watching(settings: Settings) -> Watching:
-    """How the settings want cameras to be watched."""
+def selecting(model: VideoLanguageModel, settings: Settings) -> Selecting | None:
+    """How the settings want answers to choose what they read; None: they read the memory.
+
+    Raises:
+        ModelLoadFailed: if a selector's weights cannot be loaded.
+        ConfigError: if they are for another model.
+    """
+    answer = settings.answer
+    if answer.selector is None:
+        return None
+    selector = answer.selector
+    if isinstance(selector, Trained):
+        selector = selector.load(model.prefix().embeds.shape[1], model.device)
+    return Selecting(selector, answer.selector_budget, answer.bank_steps)
+
+
+def watching(settings: Settings, selecting: Selecting | None = None) -> Watching:
+    """How the settings want cameras to be watched, and answers to choose."""
     return Watching(
         fps=settings.sampling.fps,
         buffer_frames=settings.sampling.buffer_frames,
@@ -108,4 +130,5 @@ def watching(settings: Settings) -> Watching:
         eviction=SinkWindow(),
         max_question_chars=settings.answer.max_question_chars,
         stale_after_s=settings.answer.stale_after_s,
+        selecting=selecting,
     )

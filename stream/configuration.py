@@ -204,6 +204,8 @@ def _located(loc: Key) -> tuple[Key, list[str]]:
 def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    if "anyOf" in node:  # of something or null, only something has keys
+        return _resolved(next(n for n in node["anyOf"] if n.get("type") != "null"), schema)
     if "items" in node and isinstance(node["items"], dict):
         return _resolved(node["items"], schema)
     return node

@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from core.events.parts import CameraName, OnNewInput
+from engine.selecting import check
 from pruning.policy import PruningPolicy
 from pruning.registry import METHODS
+from pruning.selectors.selector import Selector
 from pruning.vcast import VCast
+from stream.selectors import CHOICES, Trained
 
 if TYPE_CHECKING:
     Policy = PruningPolicy
-else:  # which ones there are is the registry's to say
+    SelectorChoice = Selector | Trained
+else:  # which ones there are is the registries' to say
     Policy = Annotated[reduce(or_, METHODS), Field(discriminator="method")]
+    SelectorChoice = Annotated[reduce(or_, CHOICES), Field(discriminator="method")]
 
 
 class Section(BaseModel):
@@ -167,6 +172,27 @@ class AnswerSettings(Section):
     stale_after_s: float = Field(
         5.0, gt=0, description="Frames older than this are called stale in an answer about now."
     )
+    selector: SelectorChoice | None = Field(
+        None,
+        description="Method that chooses by question, among the tokens pruning kept, what an "
+        "answer reads instead of the memory, and its parameters; null: answers read the memory.",
+    )
+    selector_budget: int = Field(
+        256, ge=1, description="Visual tokens that an answer reads at most; only with a selector."
+    )
+    bank_steps: int = Field(
+        128,
+        ge=1,
+        description="Temporal steps, the newest, whose kept tokens are held for a selector to "
+        "choose from; only with one. More of them make room for answers larger, too.",
+    )
+
+    @field_validator("selector")
+    @classmethod
+    def _can_choose_live(cls, value: SelectorChoice | None) -> SelectorChoice | None:
+        if isinstance(value, Selector):
+            check(value)
+        return value
 
 
 class LogSettings(Section):

@@ -1,7 +1,8 @@
 """A question-time selector on scenes that were encoded before: it chooses anew for each question.
 
-The bank is all that was seen, dense. The live path has no selectors yet, so nothing is compared
-with it here; what a selector skips leaves its temporal step under its timestamp, emptier.
+Unlike the live path (`engine.selecting`), whose bank is what pruning kept and bounded, the bank is
+all that was seen, dense; and what a selector skips leaves its temporal step under its timestamp,
+emptier, so that methods differ in nothing but the tokens.
 """
 
 from __future__ import annotations
@@ -10,16 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from core.tokens import VisualTokens, concatenate
+from engine.selecting import words
 from evaluation.pruning.desk import Desk
 from evaluation.pruning.encoding import Encoded
 from evaluation.pruning.listening import attention_row
 from evaluation.pruning.watching import laid
 from memory.memory import KVMemory
 from models.layout import Chunk
-from models.vlm import VideoLanguageModel
 from pruning.selectors.selector import Question, Selector
 
 
@@ -94,9 +94,9 @@ def _heard(
     desk: Desk, bank: VisualTokens, texts: Sequence[str], *, attention: bool
 ) -> list[Question]:
     """The questions as selectors hear them."""
-    words = [_words(desk.runner.model, text) for text in texts]
+    heard = [words(desk.runner.model, text) for text in texts]
     if not attention:
-        return [Question(features) for features in words]
+        return [Question(features) for features in heard]
     memory = desk.open()
     try:
         chunks = list(_laid(desk, bank, memory))
@@ -106,10 +106,4 @@ def _heard(
         rows = [attention_row(desk, memory, text)[: memory.held][visual] for text in texts]
     finally:
         memory.release()
-    return [Question(features, row) for features, row in zip(words, rows, strict=True)]
-
-
-def _words(model: VideoLanguageModel, text: str) -> Tensor:
-    """Embeddings of the question's own words, [q, d]: what every question ends with is left out."""
-    ids, ending = model.question_ids(text, (), ""), model.question_ids("", (), "")
-    return model.lay_text(ids[: len(ids) - len(ending)], 0).embeds
+    return [Question(features, row) for features, row in zip(heard, rows, strict=True)]

@@ -114,6 +114,7 @@ class Camera:
             self._watching.budget,
             self._watching.eviction,
             settler(loop, ready),
+            self._watching.selecting,
         )
         result = await ready
         if isinstance(result, LookoutError):

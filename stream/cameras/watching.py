@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memory.eviction import EvictionPolicy
+from engine.selecting import Selecting
+from memory.policies.policy import MemoryPolicy
 from pruning.policy import PruningPolicy
 
 
@@ -18,6 +19,7 @@ class Watching:
     cut_threshold: float
     policy: PruningPolicy
     budget: int  # visual tokens per temporal step
-    eviction: EvictionPolicy
+    eviction: MemoryPolicy
     max_question_chars: int
     stale_after_s: float
+    selecting: Selecting | None = None  # how answers choose what they read; None: all in memory

@@ -9,7 +9,6 @@ import time
 
 import pytest
 import torch
-from memory.eviction import SINK
 
 from core.errors import GenerationFailed
 from engine.engine import Engine
@@ -180,8 +179,7 @@ def test_positions_stay_close_to_the_beginning_however_long_a_camera_is_watched(
         handle.memory.next_position += 1_000_000  # as after hours; the engine has nothing to do now
         for i in range(3, 6):
             show(engine, handle, segment(i))
-        slots = handle.memory.tokens
-        sink = int(slots.positions[slots.group == SINK].max())
+        sink = handle.memory.oldest_position() - handle.memory.drift() - 1  # its last position
         model.forget()
         ask(engine, handle, tokens=4).wait()
         laid = torch.cat(model.positions, dim=1)

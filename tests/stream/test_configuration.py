@@ -13,6 +13,7 @@ from pruning.registry import METHODS
 from pruning.uniform import Uniform
 from pruning.vcast import VCast
 from stream.configuration import as_yaml, json_schema, load_settings, masked
+from stream.selectors import CHOICES
 from stream.settings import Settings
 
 
@@ -57,6 +58,13 @@ def test_another_method_brings_its_own_parameters_and_keeps_none_of_the_old(tmp_
         ("pruning.policy.method=magic", ["pruning.policy", "'none'", "'vcast'"]),
         ("pruning.policy.temperature=-1", ["temperature must be above 0"]),
         ("pruning=3", ["pruning"]),
+        ("answer.selector.method=magic", ["answer.selector", "'closest'", "'qtsplus'"]),
+        ("answer.selector.method=fastv", ["answer.selector:", "whole bank", "eval pruning"]),
+        ("answer.selector={method: emcompress, mst: 3}", ["answer.selector.mst:", "most, split"]),
+        ("answer.selector={method: emcompress, most: 0}", ["answer.selector:", "at least 1 scene"]),
+        ("answer.selector.method=qtsplus", ["answer.selector.weights", "required"]),
+        ("answer.selector={method: cacovid, weights: a, by_policy: 2}", ["by_policy", "to 1"]),
+        ("answer.selector_budget=0", ["answer.selector_budget", "1"]),
         ("server.port=99999", ["server.port", "65535"]),
         ("model.dtype=int4", ["model.dtype", "'bfloat16'"]),
         ("cameras.a b.url=demo:shapes", ["cameras", "a b"]),
@@ -110,7 +118,7 @@ def test_secrets_come_from_the_environment_and_are_masked_when_shown() -> None:
 def test_every_setting_has_a_description_and_the_schema_is_complete() -> None:
     schema = json_schema()
     assert set(schema["properties"]) == set(Settings.model_fields)
-    methods = {method.__name__ for method in METHODS}
+    methods = {method.__name__ for method in (*METHODS, *CHOICES)}
     assert methods <= set(schema["$defs"])
     for name, section in schema["$defs"].items():
         for key, value in section.get("properties", {}).items():
