@@ -37,8 +37,8 @@ def load_model(
     Raises:
         ModelLoadFailed: naming what is missing or wrong and what to do.
     """
-    where = _device(device)
-    precision = _dtype(dtype, where)
+    where = device_named(device)
+    precision = dtype_named(dtype, where)
     path = _folder(name)
     try:
         return _load(name, path, where, precision, max_pixels)
@@ -105,7 +105,12 @@ def _folder(name: str) -> str:
     return str(path)
 
 
-def _device(device: str) -> torch.device:
+def device_named(device: str) -> torch.device:
+    """The device of that name; `auto` is a GPU if there is one.
+
+    Raises:
+        ModelLoadFailed: if it is not here.
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -119,7 +124,12 @@ def _device(device: str) -> torch.device:
     return found
 
 
-def _dtype(dtype: str, device: torch.device) -> torch.dtype:
+def dtype_named(dtype: str, device: torch.device) -> torch.dtype:
+    """The number format of that name; `auto` is float32 on a CPU and bfloat16 on a GPU.
+
+    Raises:
+        ModelLoadFailed: if there is none.
+    """
     if dtype == "auto":
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     found = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from engine.scheduler import Scheduler
 from engine.selecting import Selecting
 from memory.policies.sink_window import SinkWindow
 from memory.pool import KVShape
+from memory.readers.choice import choose
+from memory.readers.reader import Demand, Reader
 from models.loading import load_model
 from models.vlm import VideoLanguageModel
 from stream.cameras.registry import Cameras
@@ -23,6 +26,8 @@ from stream.selectors import Trained
 from stream.settings import MemorySettings, Settings
 from stream.sources import open_source
 from stream.sources.pace import Pace, RealtimePace
+
+log = logging.getLogger("lookout.house")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,11 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
 
 
 def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
-    """The engine that the settings describe; not yet running."""
+    """The engine that the settings describe; not yet running.
+
+    Raises:
+        ConfigError: if the reader that is asked for cannot be used.
+    """
     chooses = settings.answer.selector is not None
     limits = Limits(
         cameras=settings.engine.max_cameras,
@@ -81,7 +90,21 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
         selector_budget=settings.answer.selector_budget if chooses else 0,
         bank_steps=settings.answer.bank_steps if chooses else 0,
     )
-    return Engine(model, limits, Scheduler(prefill_tokens=settings.engine.prefill_tokens))
+    scheduler = Scheduler(prefill_tokens=settings.engine.prefill_tokens)
+    return Engine(model, limits, scheduler, reader_for(model, settings))
+
+
+def reader_for(model: VideoLanguageModel, settings: Settings) -> Reader:
+    """What computes attention, as configured or as it works here.
+
+    Raises:
+        ConfigError: if the one that is asked for cannot be used.
+    """
+    per_head = watching(settings).eviction.per_head
+    demand = Demand(model.device, model.shape, settings.memory.page_size, per_head)
+    choice = choose(settings.engine.reader, demand)
+    log.info("attention is computed by %s", choice.name)
+    return choice.reader()
 
 
 def capacity(shape: KVShape, memory: MemorySettings) -> int:

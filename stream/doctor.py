@@ -78,10 +78,26 @@ def gpu(settings: Settings) -> Finding:
 
 
 def attention(settings: Settings) -> Finding:
-    """Which attention backends could be used on a GPU."""
-    found = [name for name in ("flash_attn", "triton") if importlib.util.find_spec(name)]
-    has = ", ".join([*found, "torch (always works)"])
-    return Finding("ok", "attention", has)
+    """Which reader computes attention, and why the ones that come before it cannot.
+
+    The model is not loaded for that: heads of 128 are assumed, which is what Qwen3-VL has.
+    """
+    from core.errors import LookoutError
+    from memory.pool import KVShape
+    from memory.readers.choice import choose
+    from memory.readers.reader import Demand
+    from models.loading import device_named, dtype_named
+
+    try:
+        device = device_named(settings.model.device)
+        shape = KVShape(1, 1, 128, dtype_named(settings.model.dtype, device))
+        choice = choose(settings.engine.reader, Demand(device, shape, settings.memory.page_size))
+    except LookoutError as error:
+        return Finding(
+            "fail", "attention", str(error), "set engine.reader and model.device to auto"
+        )
+    others = [f"{name}: {refusal}" for name, refusal in choice.refusals.items()]
+    return Finding("ok", "attention", "; ".join([f"computed by {choice.name}", *others]))
 
 
 def torchvision(settings: Settings) -> Finding:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from core.events.parts import CameraName, OnNewInput
 from engine.selecting import check
+from memory.readers.choice import AUTO, READERS
 from pruning.policy import PruningPolicy
 from pruning.registry import METHODS
 from pruning.selectors.selector import Selector
@@ -23,9 +24,11 @@ from stream.selectors import CHOICES, Trained
 if TYPE_CHECKING:
     Policy = PruningPolicy
     SelectorChoice = Selector | Trained
+    ReaderName = str
 else:  # which ones there are is the registries' to say
     Policy = Annotated[reduce(or_, METHODS), Field(discriminator="method")]
     SelectorChoice = Annotated[reduce(or_, CHOICES), Field(discriminator="method")]
+    ReaderName = Literal[(AUTO, *READERS)]
 
 
 class Section(BaseModel):
@@ -156,6 +159,9 @@ class EngineSettings(Section):
     )
     prefill_tokens: int = Field(
         256, ge=16, description="Prefill tokens per step beside decoding; smaller is smoother."
+    )
+    reader: ReaderName = Field(
+        AUTO, description="What computes attention; auto takes the first that works here."
     )
 
 

@@ -23,7 +23,7 @@ def attend_chunk(
 
     Grid: (blocks of ROWS queries, spans * kv_heads, chunks). A row is a query of one of the GROUP
     heads that share the key-value head, so that a single decoded token still fills a block. A chunk
-    is CHUNK slots, whatever else is in the batch: the result of a span depends on nothing else.
+    is CHUNK slots, whatever else is in the batch.
     """
     block, span_head, chunk = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     span, kv_head = span_head // kv_heads, span_head % kv_heads

@@ -20,7 +20,7 @@ LARGEST_HEAD = 256
 class TritonReader(PagedReader):
     """Splits long views into chunks of equal size, which are computed side by side and combined.
 
-    The chunk does not depend on what else is in the batch, so neither does a sequence's result.
+    The chunk does not depend on what else is in the batch, so neither do the sums of a sequence.
 
     Args:
         chunk: keys that one program goes through.
@@ -53,12 +53,27 @@ class TritonReader(PagedReader):
         out = torch.empty(chunks, tokens, heads, dim, device=query.device)
         lse = torch.empty(chunks, tokens, heads, device=query.device)
         queries = tables.longest_query * group
-        rows = 16 if queries <= 16 else 64  # 16 is the least that tensor cores take
-        self._kernel[(-(-queries // rows), spans * kv_heads, chunks)](
+        blocks = block_sizes(pool.shape.dtype, dim, queries)
+        self._kernel[(-(-queries // blocks["ROWS"]), spans * kv_heads, chunks)](
             query, pool.keys[layer], pool.values[layer], out, lse,
             tables.starts, side.pages, side.head_lengths(layer, kv_heads),
             scale, tokens, side.pages.shape[1], kv_heads,
             PAGE=pool.page_size, DIM=dim, GROUP=group, CHUNK=self._chunk, CAUSAL=side.causal,
-            ROWS=rows, COLUMNS=32 if dim > 128 else 64, WIDE=max(16, 1 << (dim - 1).bit_length()),
+            **blocks,
         )  # fmt: skip
         return combine(out, lse)
+
+
+def block_sizes(dtype: torch.dtype, head_dim: int, queries: int) -> dict[str, int]:
+    """How much a program takes at once, so that the shared memory of any GPU in use holds it.
+
+    Args:
+        dtype: of the pool. float32 has no tensor cores that are exact, and unrolls long code.
+        head_dim: of the pool.
+        queries: that share a key-value head, in the longest span.
+    """
+    wide = max(16, 1 << (head_dim - 1).bit_length())
+    if dtype is torch.float32:
+        return {"ROWS": 16, "COLUMNS": 16, "WIDE": wide}
+    rows = 16 if queries <= 16 else 64  # 16 is the least that tensor cores take
+    return {"ROWS": rows, "COLUMNS": 32 if wide > 128 else 64, "WIDE": wide}

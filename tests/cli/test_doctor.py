@@ -53,6 +53,20 @@ def test_a_certificate_that_is_missing_or_has_another_key_fails(tmp_path: Path) 
     assert doctor.tls(settings(tls_certificate="/no/such.pem")).level == "fail"
 
 
+def test_the_reader_of_attention_is_named_and_why_the_others_are_not_it() -> None:
+    finding = doctor.attention(load_settings(["model.device=cpu"]))
+    assert finding.level == "ok"
+    assert finding.text.startswith("computed by torch; ")
+    for other in ("varlen: needs", "flash: ", "triton: "):
+        assert other in finding.text
+
+
+def test_a_reader_that_is_asked_for_and_cannot_work_here_fails_with_the_reason() -> None:
+    finding = doctor.attention(load_settings(["model.device=cpu", "engine.reader=triton"]))
+    assert finding.level == "fail"
+    assert "engine.reader: triton: " in finding.text
+
+
 def test_a_gpu_that_is_asked_for_and_missing_fails() -> None:
     import torch
 

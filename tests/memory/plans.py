@@ -69,11 +69,21 @@ class Packed:
         table = [lease.take() for _ in range(lease.rights)]
         return View.of(table, length, self.pool.page_size, self.pool.device, lengths)
 
+    def plan(self, reader: Reader, sequences: list[int] | None = None) -> Plan:
+        """The plan of all sequences, or of some as if they were alone."""
+        if sequences is None:
+            return Plan(self.pool, self.spans, self.slots, reader)
+        spans, slots, start = [], [], 0
+        for span in (self.spans[i] for i in sequences):
+            stop = start + span.stop - span.start
+            spans.append(Span(start, stop, span.memory, span.scratch))
+            slots.append(self.slots[span.start : span.stop])
+            start = stop
+        return Plan(self.pool, tuple(spans), torch.cat(slots), reader)
+
     def attend(self, reader: Reader, layer: int) -> Tensor:
         """What the reader makes of the plan, [tokens, heads, head_dim]."""
-        return Plan(self.pool, self.spans, self.slots, reader).attend(
-            layer, *self.fresh, self.scale
-        )
+        return self.plan(reader).attend(layer, *self.fresh, self.scale)
 
     def expected(self, layer: int) -> Tensor:
         """Softmax over each head's own keys and nothing else, float32 [tokens, heads, head_dim].
