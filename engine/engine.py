@@ -16,6 +16,7 @@ from core.frames import Segment
 from engine.bank import Bank
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.limits import Limits
+from engine.recalling import Recalling
 from engine.requests import AnswerListener, Ask, Ended, Perceived, PerceiveListener
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting
@@ -96,6 +97,7 @@ class Engine:
         eviction: MemoryPolicy,
         listener: PerceiveListener,
         selecting: Selecting | None = None,
+        recalling: Recalling | None = None,
     ) -> MemoryHandle:
         """A new camera's memory; the listener is told when it is ready, or why it cannot be.
 
@@ -106,20 +108,26 @@ class Engine:
             listener: told once.
             selecting: how answers choose what they read of the kept tokens; None: they read the
                 memory.
+            recalling: how steps that memory gives up are archived and read again; None loses them.
 
         Raises:
-            ValueError: if answers could choose more than the limits make room for.
+            ValueError: if answers could choose or recall more than the limits make room for, or
+                both choose and recall, or the archive does not suit what is given up.
             EngineDead: if the engine has ended.
         """
         handle = MemoryHandle(OnlinePruner(policy, budget))
         if selecting is not None:
             self._check_room(selecting)
             handle.selecting, handle.bank = selecting, Bank(selecting.bank_steps)
+        if recalling is not None:
+            self._check_recalling(recalling, selecting, eviction)
+            handle.recalling = recalling
 
         def fill() -> None:
             try:
+                archive = recalling.archive(self.model) if recalling is not None else None
                 handle.memory = KVMemory(
-                    self.pool, self.limits.capacity, eviction, self.model.rotation
+                    self.pool, self.limits.capacity, eviction, self.model.rotation, archive
                 )
             except LookoutError as error:
                 handle.closed = True
@@ -192,6 +200,24 @@ class Engine:
             self._thread.join(timeout)
             if self._thread.is_alive():
                 log.warning("the engine still computes after %g s and is left behind", timeout)
+
+    def _check_recalling(
+        self, recalling: Recalling, selecting: Selecting | None, eviction: MemoryPolicy
+    ) -> None:
+        """Refuse what could not run.
+
+        Raises:
+            ValueError: saying why.
+        """
+        if recalling.budget > self.limits.recall_budget:
+            raise ValueError(
+                f"answers are to recall {recalling.budget} tokens, the limits make room for "
+                f"{self.limits.recall_budget}"
+            )
+        if selecting is not None:
+            raise ValueError("answers that choose from a bank read no memory, so no archive either")
+        if eviction.per_head:
+            raise ValueError(f"{eviction.method} gives up single tokens: it needs no archive")
 
     def _check_room(self, selecting: Selecting) -> None:
         room = self.limits.selector_budget, self.limits.bank_steps

@@ -14,10 +14,12 @@ from core.kept import KeptStep
 from core.tokens import VisualTokens
 from engine.bank import Bank
 from engine.detokenizer import Detokenizer
+from engine.recalling import Recalling
 from engine.requests import AnswerListener, Ask, PerceiveListener
 from engine.selecting import Selecting
 from memory.memory import KVMemory, Snapshot
 from memory.observation import Observed
+from memory.recall.archive import Step
 from memory.scratch import Scratch
 from models.layout import Chunk
 from pruning.online import OnlinePruner
@@ -39,6 +41,7 @@ class MemoryHandle:
 
     pruner: OnlinePruner
     memory: KVMemory | None = None  # None before it is filled and after it was released
+    recalling: Recalling | None = None  # how answers read what memory gave up
     segments: deque[SegmentJob] = field(default_factory=deque)  # in order of arrival
     on_their_way: int = 0  # segments handed in and not yet told about
     held_back: int = 0  # frames of steps that the pruner has not decided about yet
@@ -84,6 +87,7 @@ class AnswerHandle:
     cancelled: bool = False
     snapshot: Snapshot | None = None  # of the sink alone where a selector chooses
     bank: tuple[VisualTokens, ...] = ()  # steps that may be read, one each; until it is laid out
+    archived: tuple[Step, ...] = ()  # what the archive held when the snapshot was taken
     scratch: Scratch | None = None
     images: list[VisualTokens] | None = None  # None until encoded
     chunk: Chunk | None = None  # what is to be prefilled next

@@ -23,6 +23,7 @@ class Limits:
         page_size: slots per page.
         selector_budget: most visual tokens that an answer reads by choice; 0 where none chooses.
         bank_steps: most temporal steps that it chooses from.
+        recall_budget: most tokens that an answer reads of an archive.
     """
 
     cameras: int = 4
@@ -35,6 +36,7 @@ class Limits:
     page_size: int = 16
     selector_budget: int = 0
     bank_steps: int = 0
+    recall_budget: int = 0
 
     def pages(self, step_tokens: int, marker_tokens: int) -> int:
         """Pages for all cameras and answers at their worst, copies on write included.
@@ -53,5 +55,8 @@ class Limits:
         chosen_steps = min(self.selector_budget, self.bank_steps)
         chosen = self.selector_budget + chosen_steps * marker_tokens
         said = self.prompt_tokens + self.answer_tokens
-        answer = pages(self.capacity) + pages(chosen + said)
+        # A question that recalls first asks with its own words, in pages that it gives back.
+        answer = pages(self.capacity) + pages(max(chosen, self.recall_budget) + said)
+        if self.recall_budget:
+            answer += pages(self.prompt_tokens)
         return self.cameras * camera + self.answers * answer

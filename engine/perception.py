@@ -134,7 +134,8 @@ class Perception:
         and nothing adds up, as it would if stored keys were rotated again and again.
         """
         model = self._runner.model
-        chunk = model.prefix(memory.oldest_position() - len(model.prefix()))
+        room = DRIFT // 2 if memory.archive is not None else 0  # for what is thawed between
+        chunk = model.prefix(memory.oldest_position() - room - len(model.prefix()))
         scratch = Scratch(self._runner.pool, len(chunk))
         try:
             self._runner.forward([Row(chunk, None, scratch)])

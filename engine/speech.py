@@ -23,6 +23,7 @@ from core.errors import (
 )
 from engine.detokenizer import Detokenizer
 from engine.jobs import AnswerHandle
+from engine.recalling import Recalled, put, recall
 from engine.requests import Ask, Begun, Ended, FinishReason
 from engine.runner import Row, Runner
 from engine.sampling import sample
@@ -55,6 +56,7 @@ class Speech:
         except CapacityExceeded as error:
             raise Busy(f"no memory is left for another answer: {error}") from error
         answer.bank = bank.steps if bank is not None else ()
+        answer.archived = memory.archive.steps if memory.archive is not None else ()
 
     def see(self, answer: AnswerHandle) -> None:
         """Encode the question's own pictures.
@@ -84,19 +86,23 @@ class Speech:
         prompt = self._prompt(answer, extent.next_position if read is None else read.next_position)
         chunk = prompt if read is None else join([read, prompt])
         try:
-            answer.scratch = Scratch(self._runner.pool, len(chunk) + answer.ask.max_tokens)
+            recalled = self._recall(answer)
+            private = len(recalled) + len(chunk) + answer.ask.max_tokens
+            answer.scratch = Scratch(self._runner.pool, private)
         except CapacityExceeded as error:
             raise Busy(f"no memory is left for another answer: {error}") from error
+        put(self._runner, recalled, answer.scratch)
         answer.chunk, answer.position = chunk, chunk.next_position
         answer.text = Detokenizer(self._runner.model.detokenize)
         answer.generator = _generator(answer.ask)
         answer.listener.begun(
             Begun(
                 prompt_tokens=len(prompt),
-                memory_tokens=view.length + len(chunk) - len(prompt),
+                memory_tokens=view.length + len(recalled) + len(chunk) - len(prompt),
                 t_start=extent.t_start if read is None else float(read.times[0]),
                 t_end=extent.t_end if read is None else float(read.times[-1]),
                 queue_seconds=time.monotonic() - answer.submitted,
+                recalled=recalled.times,
             )
         )
 
@@ -138,7 +144,7 @@ class Speech:
         """Release everything and tell the listener, once."""
         if answer.over:
             return
-        answer.over, answer.bank = True, ()
+        answer.over, answer.bank, answer.archived = True, (), ()
         if answer.snapshot is not None:
             answer.snapshot.release()
         if answer.scratch is not None:
@@ -158,6 +164,14 @@ class Speech:
             return None
         chosen = selecting.choose(self._runner.model, steps, answer.ask.text)
         return None if chosen is None else self._runner.model.lay_steps(chosen, position)
+
+    def _recall(self, answer: AnswerHandle) -> Recalled:
+        """What the question reads of the archive; nothing if it does not ask for the past."""
+        recalling, steps, answer.archived = answer.memory.recalling, answer.archived, ()
+        if recalling is None or not recalling.gate.opens(answer.ask.text):
+            return Recalled()
+        assert answer.snapshot is not None
+        return recall(self._runner, answer.snapshot, steps, answer.ask.text, recalling.budget)
 
     def _prompt(self, answer: AnswerHandle, position: int) -> Chunk:
         """The question with its pictures, from `position` on.

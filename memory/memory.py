@@ -21,6 +21,7 @@ from core.errors import CapacityExceeded
 from memory.observation import Observed
 from memory.policies.policy import Contents, MemoryPolicy, Retained
 from memory.pool import Lease, PagePool
+from memory.recall.archive import Archive
 from memory.rotation import Rotation
 from memory.table import SINK, TEXT, VISUAL, TokenTable
 from memory.view import View
@@ -31,6 +32,8 @@ class Extent:
     """What a memory covered when it was looked at."""
 
     next_position: int  # rotary position of the token that would come next
+    floor: int  # the first free position after the fixed beginning
+    oldest_position: int  # the least of any step held; the next one if there is none
     t_start: float | None  # stream seconds of the oldest step, None when there is none
     t_end: float | None
 
@@ -67,9 +70,11 @@ class KVMemory:
         capacity: most tokens that any head ever holds.
         policy: what is given up when it is full.
         rotation: how the model turns its keys; for policies that must know.
+        archive: where steps go that are given up whole; None loses them.
 
     Raises:
         CapacityExceeded: if the pool cannot promise the pages.
+        ValueError: if heads may differ and there is an archive: it takes whole steps only.
     """
 
     def __init__(
@@ -78,14 +83,18 @@ class KVMemory:
         capacity: int,
         policy: MemoryPolicy,
         rotation: Rotation | None = None,
+        archive: Archive | None = None,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1 token, not {capacity}")
+        if archive is not None and policy.per_head:
+            raise ValueError(f"{policy.method} gives up single tokens: it needs no archive")
         self.pool = pool
         self.capacity = capacity
         self.policy = policy
         self.seen = 0  # tokens ever appended
         self.next_position = 0
+        self.archive = archive
         self._rotation = rotation
         self._lease = pool.lease(pool.pages_for(capacity))
         self._table: list[int] = []
@@ -182,8 +191,9 @@ class KVMemory:
         """Next position and the stretch of stream that is held."""
         times = self._tokens.time[~self._tokens.sink]
         if not len(times):
-            return Extent(self.next_position, None, None)
-        return Extent(self.next_position, float(times.min()), float(times.max()))
+            return Extent(self.next_position, self._floor(), self.next_position, None, None)
+        span = float(times.min()), float(times.max())
+        return Extent(self.next_position, self._floor(), self.oldest_position(), *span)
 
     def oldest_position(self) -> int:
         """Rotary position of the oldest step held; the next one if there is none."""
@@ -192,8 +202,7 @@ class KVMemory:
 
     def drift(self) -> int:
         """Positions that eviction has left between the sink and the oldest step; 0 at first."""
-        sink = self._tokens.positions[self._tokens.sink]
-        return self.oldest_position() - int(sink.max()) - 1 if len(sink) else 0
+        return self.oldest_position() - self._floor() if self._tokens.sink.any() else 0
 
     def move_sink(self, source: Tensor, positions: NDArray[np.int64]) -> None:
         """Put the same sink, computed at other positions, in the place of the present one.
@@ -227,8 +236,11 @@ class KVMemory:
         return View.of(self._table, length, self.pool.page_size, self.pool.device)
 
     def _sink_extent(self) -> Extent:
+        return Extent(self._floor(), self._floor(), self._floor(), None, None)
+
+    def _floor(self) -> int:
         sink = self._tokens.positions[self._tokens.sink]
-        return Extent(int(sink.max()) + 1 if len(sink) else 0, None, None)
+        return int(sink.max()) + 1 if len(sink) else 0
 
     def _describe(
         self,
@@ -254,6 +266,8 @@ class KVMemory:
     def _retain(self, retained: Retained) -> None:
         """Close the holes: the last slots that stay move into those given up."""
         stay = retained.stay & (self._rows >= 0)
+        if self.archive is not None:
+            self._freeze(self.archive, ~stay[0, 0])
         self._lengths = stay.sum(-1)
         place = torch.arange(self.held)
         inside = place < self._lengths[..., None]
@@ -271,6 +285,18 @@ class KVMemory:
         if retained.summaries is not None:
             made = retained.summaries
             self._add(made.tokens, None, (made.keys, made.values))
+
+    def _freeze(self, archive: Archive, gone: Tensor) -> None:
+        """Hand what is given up to the archive; all heads hold the same."""
+        places = gone.nonzero()[:, 0]
+        rows = self._rows[0, 0, places]
+        order = torch.argsort(rows)  # as it came
+        slots = self._flat(places[order].numpy())
+        keys, values = (
+            store.flatten(1, 2)[:, slots].transpose(1, 2)
+            for store in (self.pool.keys, self.pool.values)
+        )
+        archive.put(keys, values, self._tokens.rows(rows[order].numpy()))
 
     def _add(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from memory.codecs.block import Block, BlockTernary
 from memory.codecs.codec import Codec
 from memory.codecs.kivi import KIVI
+from memory.codecs.plain import Plain
 from memory.codecs.vidkv import VidKV
 from memory.codecs.vidkv_published import VidKVPublished
 
@@ -12,6 +13,7 @@ CODECS: tuple[type[Codec], ...] = (
     Block,
     BlockTernary,
     KIVI,
+    Plain,
     VidKV,
     VidKVPublished,
 )

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from core.frames import Segment
 from core.tokens import VisualTokens
+from engine.recalling import Recalled, put, recall
 from engine.runner import Row, Runner
 from memory.memory import KVMemory
 from memory.policies.sink_window import SinkWindow
 from memory.pool import PagePool
 from memory.readers.torch_reader import TorchReader
+from memory.recall.archive import Archive
 from memory.scratch import Scratch
 from models.layout import Chunk
 from models.qwen3_vl import Qwen3VL
@@ -25,10 +27,16 @@ Prune = Callable[[VisualTokens], VisualTokens]
 class Stream:
     """One camera's memory over a model; everything fits unless a capacity is given."""
 
-    def __init__(self, model: Qwen3VL, capacity: int = 4096, page_size: int = 16) -> None:
+    def __init__(
+        self,
+        model: Qwen3VL,
+        capacity: int = 4096,
+        page_size: int = 16,
+        archive: Archive | None = None,
+    ) -> None:
         self.model = model
         self.pool = PagePool(model.shape, 4 * (capacity // page_size + 64), page_size)
-        self.memory = KVMemory(self.pool, capacity, SinkWindow())
+        self.memory = KVMemory(self.pool, capacity, SinkWindow(), model.rotation, archive)
         self.runner = Runner(model, self.pool, TorchReader())
         self._remember(model.prefix(), sink=True)
 
@@ -40,12 +48,21 @@ class Stream:
         for tokens in pieces:
             self._remember(self.model.lay_steps(tokens, self.memory.next_position), sink=False)
 
-    def ask(self, text: str, tokens: int, parts: int = 1) -> tuple[list[int], Tensor]:
-        """Greedy ids and the logits they were taken from, [tokens, vocab]."""
-        snapshot = self.memory.snapshot()
+    def ask(
+        self, text: str, tokens: int, parts: int = 1, budget: int = 0
+    ) -> tuple[list[int], Tensor]:
+        """Greedy ids and the logits they were taken from, [tokens, vocab].
+
+        With a budget, up to so many tokens of the archive are read besides.
+        """
+        snapshot, recalled = self.memory.snapshot(), Recalled()
+        if budget:
+            assert self.memory.archive is not None
+            recalled = recall(self.runner, snapshot, self.memory.archive.steps, text, budget)
         ids = self.model.question_ids(text, [], "")
         chunk = self.model.lay_text(ids, snapshot.extent.next_position)
-        scratch = Scratch(self.pool, len(chunk) + tokens)
+        scratch = Scratch(self.pool, len(recalled) + len(chunk) + tokens)
+        put(self.runner, recalled, scratch)
         said, seen = [], []
         for part in split(chunk, parts):
             logits = self.runner.forward([Row(part, snapshot.view, scratch)])[0]

@@ -9,6 +9,8 @@ import torch
 
 from core.tokens import VisualTokens
 from engine.runner import Row
+from memory.codecs.plain import Plain
+from memory.recall.archive import Archive, thaw
 from memory.scratch import Scratch
 from models.layout import join
 from tests.models.harness import Stream
@@ -153,6 +155,40 @@ def test_an_evicted_memory_equals_the_dense_sequence_with_evicted_keys_hidden_fr
     assert (stream.ask(QUESTION, tokens=1)[1][0] - reference).abs().max() < TOLERANCE
     everything = attend(sequence, torch.ones(n, n, dtype=torch.bool).tril())
     assert (everything - reference).abs().max() > 10 * TOLERANCE, "eviction must matter here"
+
+
+def test_a_question_that_recalls_everything_sees_what_no_later_segment_saw():
+    """Frozen without loss and thawed whole, at the positions it had: as if never evicted."""
+    segments = [segment(i) for i in range(9)]
+    sequence = whole(segments, QUESTION)
+    positions, _ = stock().model.get_rope_index(
+        sequence.ids, sequence.kinds, video_grid_thw=sequence.grids
+    )
+    place = {tuple(p): i for i, p in enumerate(positions[:, 0].T.tolist())}
+    archive = Archive(Plain(), ours().rotation, 10**8)
+    stream = Stream(ours(), capacity=120, archive=archive)
+    n = sequence.ids.shape[1]
+    visible = torch.ones(n, n, dtype=torch.bool).tril()
+    for one in [*segments, None]:
+        before = stream.memory.seen
+        survivors = [place[tuple(p)] for p in stream.memory.tokens.positions.tolist()]
+        if one is None:
+            break
+        gone = torch.ones(before, dtype=torch.bool)
+        gone[survivors] = False
+        visible[before:, :before] &= ~gone
+        stream.watch([one])
+    thawed = {place[tuple(p)] for step in archive.steps for p in thaw([step])[0].positions.tolist()}
+    assert len(thawed) > 30
+    asked = stream.memory.seen
+    visible[asked:, :asked] = False
+    visible[asked:, [*survivors, *thawed]] = True
+    logits = stream.ask(QUESTION, tokens=1, budget=1000)[1][0]
+    assert (logits - attend(sequence, visible)).abs().max() < TOLERANCE
+    forgetful = stream.ask(QUESTION, tokens=1)[1][0]
+    assert (forgetful - logits).abs().max() > 10 * TOLERANCE, "recalling must matter here"
+    some = stream.ask(QUESTION, tokens=1, budget=40)[1][0]
+    assert (some - logits).abs().max() > 10 * TOLERANCE
 
 
 @pytest.mark.parametrize("days", [1, 30])

@@ -1,0 +1,155 @@
+"""The archive: temporal steps that the hot memory gave up, frozen, at most so many bytes.
+
+Steps are held as they are until they fill a block of the codec, and are then frozen together; each
+has a landmark, the mean of its bare visual keys, by which a question finds it again. When bytes run
+out, the run of steps goes whose neighbours in time are closest for its age: the recent past stays
+dense, the far past gets thinner, and no stretch of it is emptied first.
+
+Everything held is immutable, so what an answer took of it stays as it was. Belongs to one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from memory.codecs.block import TOKENS
+from memory.codecs.codec import Codec
+from memory.codecs.frozen import Frozen, Thawed, freeze
+from memory.codecs.plain import Plain
+from memory.rotation import Rotation
+from memory.table import TokenTable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One archived temporal step: where it lies in its run, and how it is found."""
+
+    run: Frozen  # with its neighbours
+    start: int  # tokens [start, stop) of the run
+    stop: int
+    time: float  # stream seconds
+    base: int  # its least position
+    size: int  # positions it takes
+    landmark: Tensor  # bfloat16 [layers, kv_heads, d], the mean of its bare visual keys
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+class Archive:
+    """A camera's frozen past.
+
+    Args:
+        codec: how keys and values are packed.
+        rotation: how the model turns its keys.
+        capacity: bytes it holds at most: codes, scales, positions, landmarks.
+    """
+
+    def __init__(self, codec: Codec, rotation: Rotation, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError(f"an archive holds at least 1 byte, not {capacity}")
+        self._codec = codec
+        self._rotation = rotation
+        self.capacity = capacity
+        self._runs: list[tuple[Step, ...]] = []  # oldest first
+        self._gathering: list[Step] = []  # each alone, as it is
+        self.forgotten = 0  # temporal steps
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, oldest first; later calls of `put` leave it as it is."""
+        return (*(step for run in self._runs for step in run), *self._gathering)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes held now."""
+        return sum(_bytes(run) for run in [*self._runs, *((step,) for step in self._gathering)])
+
+    def put(self, keys: Tensor, values: Tensor, tokens: TokenTable) -> None:
+        """Take whole steps that the hot memory gives up, in order of time.
+
+        Args:
+            keys: as they are stored, rotated, [layers, kv_heads, n, d].
+            values: [layers, kv_heads, n, d].
+            tokens: what is known of them, [n]; no sink.
+        """
+        for group in np.unique(tokens.group):
+            rows = np.flatnonzero(tokens.group == group)
+            chosen, known = torch.from_numpy(rows), tokens.rows(rows)
+            at = torch.from_numpy(known.positions)
+            bare = self._rotation.take(keys[:, :, chosen], at).to(keys.dtype)
+            self._gathering.append(_step(bare, values[:, :, chosen], known))
+        if sum(len(step) for step in self._gathering) >= TOKENS:
+            self._runs.append(_together(self._codec, self._gathering))
+            self._gathering = []
+        while self._runs and self.bytes > self.capacity:
+            gone = self._runs.pop(_closest([run[0].time for run in self._runs]))
+            self.forgotten += len(gone)
+
+
+def thaw(steps: Sequence[Step]) -> list[Thawed]:
+    """Bare keys, values and positions of each step; runs that several share are read once."""
+    runs = {id(step.run): step.run for step in steps}
+    read = {number: run.thaw() for number, run in runs.items()}
+    found = []
+    for step in steps:
+        whole, part = read[id(step.run)], slice(step.start, step.stop)
+        found.append(
+            Thawed(whole.keys[:, :, part], whole.values[:, :, part], whole.positions[part])
+        )
+    return found
+
+
+def _step(bare: Tensor, values: Tensor, known: TokenTable) -> Step:
+    """One step alone, as it is."""
+    seen = torch.from_numpy(known.visual)
+    shown = bare[:, :, seen] if bool(seen.any()) else bare
+    base, end = int(known.positions.min()), int(known.positions.max()) + 1
+    return Step(
+        freeze(Plain(), bare, values, torch.from_numpy(known.positions)),
+        0,
+        len(known),
+        float(known.time[0]),
+        base,
+        end - base,
+        shown.float().mean(2).to(torch.bfloat16),
+    )
+
+
+def _together(codec: Codec, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Steps that were alone, frozen as one run."""
+    found = thaw(steps)
+    keys, values = (
+        torch.cat(each, 2) for each in zip(*((x.keys, x.values) for x in found), strict=True)
+    )
+    run = freeze(codec, keys, values, torch.cat([x.positions for x in found]))
+    stops = np.cumsum([len(step) for step in steps]).tolist()
+    return tuple(
+        replace(step, run=run, start=stop - len(step), stop=stop)
+        for step, stop in zip(steps, stops, strict=True)
+    )
+
+
+def _bytes(run: tuple[Step, ...]) -> int:
+    return run[0].run.nbytes + sum(step.landmark.nbytes for step in run)
+
+
+def _closest(times: Sequence[float]) -> int:
+    """Which of several moments is missed least: its neighbours are closest for its age.
+
+    The newest is never missed least, unless it is the only one; the oldest is measured against the
+    next one.
+    """
+    if len(times) < 3:
+        return 0
+    now = times[-1]
+    gaps = [
+        (times[i + 1] - times[max(0, i - 1)]) / max(now - times[i], 1e-9)
+        for i in range(len(times) - 1)
+    ]
+    return int(np.argmin(gaps))
