@@ -10,7 +10,8 @@ import triton
 import triton.language as tl
 
 
-@triton.jit
+# These change from step to step; a kernel for each kind of number would be compiled mid-stream.
+@triton.jit(do_not_specialize=["tokens", "width"])
 def attend_chunk(
     query, keys, values,  # [tokens, heads, DIM]; pool of one layer [pages, PAGE, kv_heads, DIM]
     out, lse,  # float32 [chunks, tokens, heads, DIM] and [chunks, tokens, heads]

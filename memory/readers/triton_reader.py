@@ -54,13 +54,15 @@ class TritonReader(PagedReader):
         lse = torch.empty(chunks, tokens, heads, device=query.device)
         queries = tables.longest_query * group
         blocks = block_sizes(pool.shape.dtype, dim, queries)
-        self._kernel[(-(-queries // blocks["ROWS"]), spans * kv_heads, chunks)](
-            query, pool.keys[layer], pool.values[layer], out, lse,
-            tables.starts, side.pages, side.head_lengths(layer, kv_heads),
-            scale, tokens, side.pages.shape[1], kv_heads,
-            PAGE=pool.page_size, DIM=dim, GROUP=group, CHUNK=self._chunk, CAUSAL=side.causal,
-            **blocks,
-        )  # fmt: skip
+        grid = (-(-queries // blocks["ROWS"]), spans * kv_heads, chunks)
+        with torch.cuda.device_of(query):  # Triton launches where torch is, not where tensors are
+            self._kernel[grid](
+                query, pool.keys[layer], pool.values[layer], out, lse,
+                tables.starts, side.pages, side.head_lengths(layer, kv_heads),
+                scale, tokens, side.pages.shape[1], kv_heads,
+                PAGE=pool.page_size, DIM=dim, GROUP=group, CHUNK=self._chunk,
+                CAUSAL=side.causal, **blocks,
+            )  # fmt: skip
         return combine(out, lse)
 
 
