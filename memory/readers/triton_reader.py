@@ -55,7 +55,8 @@ class TritonReader(PagedReader):
         queries = tables.longest_query * group
         blocks = block_sizes(pool.shape.dtype, dim, queries)
         grid = (-(-queries // blocks["ROWS"]), spans * kv_heads, chunks)
-        with torch.cuda.device_of(query):  # Triton launches where torch is, not where tensors are
+        # Triton launches where torch is, not where the tensors are.
+        with torch.cuda.device_of(query):  # type: ignore[no-untyped-call]
             self._kernel[grid](
                 query, pool.keys[layer], pool.values[layer], out, lse,
                 tables.starts, side.pages, side.head_lengths(layer, kv_heads),
