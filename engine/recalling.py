@@ -58,15 +58,11 @@ class Recalled:
 
     steps: tuple[Step, ...] = ()
     bases: tuple[int, ...] = ()
+    stretches: tuple[tuple[float, float], ...] = ()  # stream seconds; neighbours as one
 
     def __len__(self) -> int:
         """Tokens."""
         return sum(len(step) for step in self.steps)
-
-    @property
-    def times(self) -> tuple[float, ...]:
-        """Stream seconds of the steps."""
-        return tuple(step.time for step in self.steps)
 
 
 def recall(
@@ -99,9 +95,22 @@ def recall(
     while chosen:
         bases = place(chosen, extent.floor, extent.oldest_position)
         if bases is not None:
-            return Recalled(chosen, tuple(bases))
+            return Recalled(chosen, tuple(bases), _stretches(steps, chosen))
         chosen = chosen[1:]
     return Recalled()
+
+
+def _stretches(steps: Sequence[Step], chosen: Sequence[Step]) -> tuple[tuple[float, float], ...]:
+    """Chosen steps that are neighbours in the archive as one stretch of time each."""
+    numbers = {id(step): number for number, step in enumerate(steps)}
+    found: list[tuple[float, float]] = []
+    before = -2
+    for step in chosen:
+        number = numbers[id(step)]
+        start = found.pop()[0] if number == before + 1 else step.time
+        found.append((start, step.time))
+        before = number
+    return tuple(found)
 
 
 def put(runner: Runner, recalled: Recalled, scratch: Scratch) -> None:

@@ -53,7 +53,7 @@ class Begun:
     t_start: float | None
     t_end: float | None
     queue_seconds: float
-    recalled: tuple[float, ...] = ()  # stream seconds of archived steps that it reads besides
+    recalled: tuple[tuple[float, float], ...] = ()  # archived stretches that it reads besides
 
 
 @dataclass(frozen=True, slots=True)

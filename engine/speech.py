@@ -102,7 +102,7 @@ class Speech:
                 t_start=extent.t_start if read is None else float(read.times[0]),
                 t_end=extent.t_end if read is None else float(read.times[-1]),
                 queue_seconds=time.monotonic() - answer.submitted,
-                recalled=recalled.times,
+                recalled=recalled.stretches,
             )
         )
 

@@ -12,9 +12,9 @@ from functools import partial
 from core.errors import ConfigError
 from engine.engine import Engine
 from engine.limits import Limits
+from engine.recalling import Recalling
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting
-from memory.policies.sink_window import SinkWindow
 from memory.pool import KVShape
 from memory.readers.choice import choose
 from memory.readers.reader import Demand, Reader
@@ -89,6 +89,7 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
         page_size=settings.memory.page_size,
         selector_budget=settings.answer.selector_budget if chooses else 0,
         bank_steps=settings.answer.bank_steps if chooses else 0,
+        recall_budget=settings.memory.archive.budget if settings.memory.archive.max_bytes else 0,
     )
     scheduler = Scheduler(prefill_tokens=settings.engine.prefill_tokens)
     return Engine(model, limits, scheduler, reader_for(model, settings))
@@ -141,6 +142,14 @@ def selecting(model: VideoLanguageModel, settings: Settings) -> Selecting | None
     return Selecting(selector, answer.selector_budget, answer.bank_steps)
 
 
+def recalling(settings: Settings) -> Recalling | None:
+    """How the settings want what memory gives up to be kept; None: it is lost."""
+    archive = settings.memory.archive
+    if not archive.max_bytes:
+        return None
+    return Recalling(archive.codec, archive.gate, archive.max_bytes, archive.budget)
+
+
 def watching(settings: Settings, selecting: Selecting | None = None) -> Watching:
     """How the settings want cameras to be watched, and answers to choose."""
     return Watching(
@@ -150,8 +159,9 @@ def watching(settings: Settings, selecting: Selecting | None = None) -> Watching
         cut_threshold=settings.segment.cut_threshold,
         policy=settings.pruning.policy,
         budget=settings.pruning.budget,
-        eviction=SinkWindow(),
+        eviction=settings.memory.policy,
         max_question_chars=settings.answer.max_question_chars,
         stale_after_s=settings.answer.stale_after_s,
         selecting=selecting,
+        recalling=recalling(settings),
     )

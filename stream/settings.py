@@ -10,11 +10,18 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from core.events.parts import CameraName, OnNewInput
 from engine.selecting import check
+from memory.codecs.block import Block
+from memory.codecs.codec import Codec
+from memory.codecs.registry import CODECS
+from memory.policies.policy import MemoryPolicy
+from memory.policies.registry import POLICIES
+from memory.policies.sink_window import SinkWindow
 from memory.readers.choice import AUTO, READERS
+from memory.recall.gate import GATES, Gate, PastTense
 from pruning.policy import PruningPolicy
 from pruning.registry import METHODS
 from pruning.selectors.selector import Selector
@@ -25,10 +32,16 @@ if TYPE_CHECKING:
     Policy = PruningPolicy
     SelectorChoice = Selector | Trained
     ReaderName = str
+    Memory = MemoryPolicy
+    CodecChoice = Codec
+    GateChoice = Gate
 else:  # which ones there are is the registries' to say
     Policy = Annotated[reduce(or_, METHODS), Field(discriminator="method")]
     SelectorChoice = Annotated[reduce(or_, CHOICES), Field(discriminator="method")]
     ReaderName = Literal[(AUTO, *READERS)]
+    Memory = Annotated[reduce(or_, POLICIES), Field(discriminator="method")]
+    CodecChoice = Annotated[reduce(or_, CODECS), Field(discriminator="method")]
+    GateChoice = Annotated[reduce(or_, GATES), Field(discriminator="method")]
 
 
 class Section(BaseModel):
@@ -136,6 +149,19 @@ class PruningSettings(Section):
     policy: Policy = Field(VCast(), description="The method and its parameters.")
 
 
+class ArchiveSettings(Section):
+    """What becomes of temporal steps that a camera's memory gives up."""
+
+    max_bytes: int = Field(
+        0, ge=0, description="Bytes a camera's archive takes at most; 0 keeps none."
+    )
+    codec: CodecChoice = Field(Block(), description="How keys and values are packed.")
+    gate: GateChoice = Field(PastTense(), description="Which questions read the archive.")
+    budget: int = Field(
+        256, ge=1, description="Tokens that an answer reads of the archive at most."
+    )
+
+
 class MemorySettings(Section):
     """How much each camera remembers."""
 
@@ -144,6 +170,17 @@ class MemorySettings(Section):
         None, ge=1024, description="Bytes a camera's memory takes at most; lowers capacity."
     )
     page_size: int = Field(16, ge=1, le=1024, description="Tokens per page.")
+    policy: Memory = Field(SinkWindow(), description="What a full memory gives up.")
+    archive: ArchiveSettings = Field(ArchiveSettings(), description="What was given up.")
+
+    @model_validator(mode="after")
+    def _archives_whole_steps(self) -> MemorySettings:
+        if self.archive.max_bytes and self.policy.per_head:
+            raise ValueError(
+                f"archive.max_bytes: {self.policy.method} gives up single tokens, an archive takes "
+                "whole steps: choose another policy or no archive"
+            )
+        return self
 
 
 class EngineSettings(Section):
@@ -221,3 +258,12 @@ class Settings(Section):
     engine: EngineSettings = Field(EngineSettings(), description="Engine.")
     answer: AnswerSettings = Field(AnswerSettings(), description="Answers.")
     log: LogSettings = Field(LogSettings(), description="Logs.")
+
+    @model_validator(mode="after")
+    def _reads_one_way(self) -> Settings:
+        if self.answer.selector is not None and self.memory.archive.max_bytes:
+            raise ValueError(
+                "memory.archive.max_bytes: answers with answer.selector read no memory, so no "
+                "archive either: choose one of the two"
+            )
+        return self

@@ -32,6 +32,9 @@ class RecentSteps(MemoryPolicy):
 
     With 2 steps of 2 frames this is "last four frames", the baseline that a memory must beat
     (SimpleStream, arXiv 2604.02317).
+
+    Attributes:
+        steps: the newest, what comes in included.
     """
 
     steps: int = 2
@@ -56,6 +59,9 @@ class RecentSeconds(MemoryPolicy):
     The paper's window of text is not here: answers never enter a camera's memory. Its consecutive
     positions are what the engine does by moving the sink; the paper trains for them, stock models
     are used as they are.
+
+    Attributes:
+        seconds: before the newest step.
     """
 
     seconds: float = 16.0

@@ -119,4 +119,5 @@ class Listener:
         begun = self._begun
         if begun is None or begun.t_start is None or begun.t_end is None:
             return ()
-        return (Evidence(self._camera, begun.t_start, begun.t_end),)
+        stretches = (*begun.recalled, (begun.t_start, begun.t_end))
+        return tuple(Evidence(self._camera, start, end) for start, end in stretches)

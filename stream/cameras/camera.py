@@ -115,6 +115,7 @@ class Camera:
             self._watching.eviction,
             settler(loop, ready),
             self._watching.selecting,
+            self._watching.recalling,
         )
         result = await ready
         if isinstance(result, LookoutError):

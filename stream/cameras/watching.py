@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.recalling import Recalling
 from engine.selecting import Selecting
 from memory.policies.policy import MemoryPolicy
 from pruning.policy import PruningPolicy
@@ -23,3 +24,4 @@ class Watching:
     max_question_chars: int
     stale_after_s: float
     selecting: Selecting | None = None  # how answers choose what they read; None: all in memory
+    recalling: Recalling | None = None  # how what memory gives up is kept; None: it is lost

@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from core.errors import ConfigError
+from memory.codecs.registry import CODECS
+from memory.policies.registry import POLICIES
+from memory.recall.gate import GATES
 from pruning.registry import METHODS
 from pruning.uniform import Uniform
 from pruning.vcast import VCast
@@ -49,6 +52,14 @@ def test_another_method_brings_its_own_parameters_and_keeps_none_of_the_old(tmp_
     assert load_settings([file, "pruning.policy.method=uniform"]).pruning.policy == Uniform()
 
 
+def test_one_answer_is_read_one_way() -> None:
+    both = ["answer.selector.method=closest", "memory.archive.max_bytes=1000000"]
+    with pytest.raises(ConfigError, match=r"memory\.archive\.max_bytes"):
+        load_settings(both)
+    for one in both:
+        load_settings([one])
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [
@@ -65,6 +76,11 @@ def test_another_method_brings_its_own_parameters_and_keeps_none_of_the_old(tmp_
         ("answer.selector.method=qtsplus", ["answer.selector.weights", "required"]),
         ("answer.selector={method: cacovid, weights: a, by_policy: 2}", ["by_policy", "to 1"]),
         ("answer.selector_budget=0", ["answer.selector_budget", "1"]),
+        ("memory.policy.method=magic", ["memory.policy", "'sink_window'", "'stream_mem'"]),
+        ("memory.policy={method: hermes, target: 2}", ["memory.policy", "target"]),
+        ("memory={policy: {method: hermes}, archive: {max_bytes: 9}}", ["memory", "single tokens"]),
+        ("memory.archive.gate.method=never", ["memory.archive.gate", "'past_tense'"]),
+        ("memory.archive.codec.bitz=3", ["memory.archive.codec.bitz:", "unknown key"]),
         ("server.port=99999", ["server.port", "65535"]),
         ("model.dtype=int4", ["model.dtype", "'bfloat16'"]),
         ("cameras.a b.url=demo:shapes", ["cameras", "a b"]),
@@ -118,7 +134,7 @@ def test_secrets_come_from_the_environment_and_are_masked_when_shown() -> None:
 def test_every_setting_has_a_description_and_the_schema_is_complete() -> None:
     schema = json_schema()
     assert set(schema["properties"]) == set(Settings.model_fields)
-    methods = {method.__name__ for method in (*METHODS, *CHOICES)}
+    methods = {method.__name__ for method in (*METHODS, *CHOICES, *POLICIES, *CODECS, *GATES)}
     assert methods <= set(schema["$defs"])
     for name, section in schema["$defs"].items():
         for key, value in section.get("properties", {}).items():

@@ -10,7 +10,7 @@ import pytest
 from core.errors import CameraError, CameraNotFound, QuestionTooLong
 from engine.engine import Engine
 from engine.limits import Limits
-from memory.eviction import SinkWindow
+from memory.policies.sink_window import SinkWindow
 from pruning.none import Dense
 from stream.cameras.answer import Question
 from stream.cameras.camera import Watching
