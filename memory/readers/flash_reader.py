@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +16,14 @@ from memory.readers.tables import Side
 
 
 class FlashReader(PagedReader):
-    """FlashAttention 2 over pages of 256 slots or a multiple."""
+    """FlashAttention 2 over pages of 256 slots or a multiple.
+
+    Args:
+        attend: `flash_attn_varlen_func`; None: that of the package.
+    """
+
+    def __init__(self, attend: Callable[..., Any] | None = None) -> None:
+        self._attend = attend or importlib.import_module("flash_attn").flash_attn_varlen_func
 
     @classmethod
     def refuses(cls, demand: Demand) -> str | None:
@@ -30,11 +40,9 @@ class FlashReader(PagedReader):
         Raises:
             ValueError: if heads hold different numbers of tokens.
         """
-        from flash_attn import flash_attn_varlen_func
-
         lengths = same_for_all_heads(side)
         until = torch.nn.functional.pad(lengths.cumsum(0, dtype=torch.int32), (1, 0))
-        out, lse, _ = flash_attn_varlen_func(
+        out, lse, _ = self._attend(
             query, plan.pool.keys[layer], plan.pool.values[layer],
             plan.tables.starts, until, plan.tables.longest_query, side.longest,
             softmax_scale=scale, causal=side.causal,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -13,7 +17,17 @@ FIRST_WITH_PAGES = "2.13"  # before, block tables need FlashAttention 3
 
 
 class VarlenReader(PagedReader):
-    """`torch.nn.attention.varlen` over pages of 256 slots or a multiple."""
+    """`torch.nn.attention.varlen` over pages of 256 slots or a multiple.
+
+    Args:
+        attend: `varlen_attn`; None: torch's.
+    """
+
+    def __init__(self, attend: Callable[..., Any] | None = None) -> None:
+        # imported here, since the oldest torch that we run with does not have it
+        varlen = importlib.import_module("torch.nn.attention.varlen")
+        self._attend = attend or varlen.varlen_attn
+        self._aux = varlen.AuxRequest(lse=True)
 
     @classmethod
     def refuses(cls, demand: Demand) -> str | None:
@@ -30,12 +44,10 @@ class VarlenReader(PagedReader):
         Raises:
             ValueError: if heads hold different numbers of tokens.
         """
-        from torch.nn.attention.varlen import AuxRequest, varlen_attn  # absent before torch 2.10
-
-        out, lse = varlen_attn(
+        out, lse = self._attend(
             query, plan.pool.keys[layer], plan.pool.values[layer],
             plan.tables.starts, None, plan.tables.longest_query, side.longest,
-            return_aux=AuxRequest(lse=True), scale=scale,
+            return_aux=self._aux, scale=scale,
             window_size=(-1, 0) if side.causal else (-1, -1), enable_gqa=True,
             seqused_k=same_for_all_heads(side), block_table=side.pages,
         )  # fmt: skip

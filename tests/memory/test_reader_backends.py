@@ -25,6 +25,7 @@ from memory.readers.torch_reader import TorchReader
 from memory.readers.triton_reader import TritonReader
 from memory.readers.varlen_reader import VarlenReader
 from memory.view import View
+from tests.fakes import flash
 from tests.memory.plans import Packed
 from tests.needs import need
 
@@ -174,6 +175,15 @@ def test_what_a_flash_kernel_says_of_tokens_that_see_nothing_has_no_weight():
     assert torch.all(merged[~sees] == 5.0) and torch.all(merged[sees] < 5.0)
     with pytest.raises(ValueError, match="log-sum-exp"):
         cleared(out, lse.T, side)
+
+
+@pytest.mark.parametrize("reader", [
+    VarlenReader(attend=flash.varlen_attn), FlashReader(attend=flash.flash_attn_varlen_func),
+])  # fmt: skip
+@pytest.mark.parametrize("sequences", [MIXED, [(700, 3, 1), (20, 2, 1)], [(None, 300, 2)]])
+def test_the_flash_readers_ask_flash_kernels_for_what_the_reference_computes(reader, sequences):
+    shape = KVShape(2, 2, 16, torch.float16)
+    agree(reader, Packed(sequences, shape, heads=4, page_size=256), atol=4e-3)
 
 
 @pytest.mark.gpu
