@@ -91,7 +91,9 @@ def attention(settings: Settings) -> Finding:
     try:
         device = device_named(settings.model.device)
         shape = KVShape(1, 1, 128, dtype_named(settings.model.dtype, device))
-        choice = choose(settings.engine.reader, Demand(device, shape, settings.memory.page_size))
+        memory = settings.memory
+        demand = Demand(device, shape, memory.page_size, memory.policy.per_head)
+        choice = choose(settings.engine.reader, demand)
     except LookoutError as error:
         return Finding(
             "fail", "attention", str(error), "set engine.reader and model.device to auto"
