@@ -27,13 +27,18 @@ def find(steps: Sequence[Step], queries: Tensor, budget: int) -> tuple[Step, ...
     """
     if not steps:
         return ()
-    landmarks = torch.stack([step.landmark for step in steps]).float()  # [s, layers, kv_heads, d]
-    kv_heads = landmarks.shape[2]
     layers, words, heads, d = queries.shape
+    kv_heads = steps[0].landmark.shape[1]
     asked = queries.float().view(layers, words, kv_heads, heads // kv_heads, d).mean(3)
-    raw = torch.einsum("lwhd,slhd->swlh", asked, landmarks)
-    spread = (raw - raw.mean(0)) / raw.std(0, correction=0).clamp(min=1e-6)
-    scores = spread.mean((2, 3)).amax(1)  # [s]
+    standing_out = torch.zeros(len(steps), words, device=queries.device)
+    for layer in range(layers):  # one by one: all landmarks of a long archive are many
+        landmarks = torch.stack(
+            [step.landmark[layer] for step in steps]
+        ).float()  # [s, kv_heads, d]
+        raw = torch.einsum("whd,shd->swh", asked[layer], landmarks)
+        spread = (raw - raw.mean(0)) / raw.std(0, correction=0).clamp(min=1e-6)
+        standing_out += spread.mean(2)
+    scores = standing_out.amax(1)  # [s]
     chosen, left = [], budget
     for place in torch.argsort(scores, descending=True, stable=True).tolist():
         if len(steps[place]) <= left:
