@@ -20,12 +20,13 @@ from core.errors import ConfigError
 from training.architecture import SIZES, embedded_config, new_model, picture_of
 from training.checkpoint import save_checkpoint
 from training.clips import Recipe
+from training.compiling import compiled
 from training.eye import EyePhase
 from training.film import Darkroom
 from training.layout import Tongue
 from training.loop import Budget, Trainer
 from training.report import draw_curves
-from training.settings import DEFAULTS, ClipSettings, PhaseSettings, Settings, load
+from training.settings import DEFAULTS, LATER, PHASES, ClipSettings, PhaseSettings, Settings, load
 from training.streams import StreamPhase
 from training.vocabulary import SPECIAL, new_tokenizer
 from training.warm import take_up
@@ -38,21 +39,24 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     try:
         settings = load(options.config or DEFAULTS[options.size])
+        if options.minutes is not None:
+            settings = settings.lasting(options.minutes, LATER if options.start else PHASES)
+        if options.dry_run:
+            settings = settings.tiny()
+        train(settings, options.out, resume=options.resume, start=options.start)
     except ConfigError as error:
         print(f"lookout train embedded: {error}")
         return 2
-    if options.minutes is not None:
-        settings = settings.lasting(options.minutes)
-    if options.dry_run:
-        settings = settings.tiny()
-    train(settings, options.out, resume=options.resume, start=options.start)
     return 0
 
 
 def train(
     settings: Settings, out: Path, resume: bool = False, start: Path | None = None
 ) -> dict[str, Any]:
-    """Run all phases.
+    """Run all phases; of a run that starts from an earlier model, all but the eye's.
+
+    The eye's phase ends by writing what it knows along axes that it draws. The language model that
+    `start` brings has learnt to read the axes drawn then, and would have to learn anew.
 
     Args:
         settings: how.
@@ -68,10 +72,7 @@ def train(
     cv2.setNumThreads(1)  # a pool of its own would not survive the fork of the workers
     torch.manual_seed(settings.seed)
     tokenizer = new_tokenizer()
-    special = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIAL}
-    model = new_model(embedded_config(special, SIZES[settings.size]), settings.seed)
-    if start is not None:
-        take_up(model, tokenizer, start)
+    model = _first(settings, tokenizer, start)
     facts: dict[str, Any] = {
         "seed": settings.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -82,8 +83,12 @@ def train(
     }
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
+    facts["compiled"], line = compiled(model, settings.compile, device)
+    print(line, flush=True)
     room = Darkroom(device, settings.seed)
     for number, (phase, budget) in enumerate(_phases(settings, model, tokenizer, room)):
+        if start is not None and phase.name not in LATER:
+            continue
         seed = settings.seed + 1000 * number
         trainer = Trainer(phase, budget, out, seed, settings.workers, device)
         if not (resume and trainer.resume()):
@@ -96,6 +101,17 @@ def train(
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
     draw_curves(out, list(facts["phases"]))
     return facts
+
+
+def _first(
+    settings: Settings, tokenizer: PreTrainedTokenizerFast, start: Path | None
+) -> Qwen3VLForConditionalGeneration:
+    """The model as training finds it: random weights, or those in the folder `start`."""
+    special = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIAL}
+    model = new_model(embedded_config(special, SIZES[settings.size]), settings.seed)
+    if start is not None:
+        take_up(model, tokenizer, start)
+    return model
 
 
 def _phases(
@@ -141,7 +157,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("lookout train embedded", description=DESCRIPTION)
     parser.add_argument("--size", choices=list(SIZES), default="s", help="of the model")
     parser.add_argument("--config", type=Path, help="YAML file instead of the size's own")
-    parser.add_argument("--from", type=Path, dest="start", help="folder of a model to start from")
+    parser.add_argument(
+        "--from",
+        type=Path,
+        dest="start",
+        help="folder of a model to start from; the eye's phase is then not run",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/embedded"), help="folder")
     parser.add_argument("--resume", action="store_true", help="take up what is in the folder")
     parser.add_argument("--minutes", type=float, help="of all phases together")

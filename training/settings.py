@@ -17,6 +17,7 @@ from worlds.questions.catalog import MAKERS
 _CONFIGS: Final = Path(__file__).parent.parent / "configs"
 DEFAULTS: Final = {size: _CONFIGS / f"train-embedded-{size}.yaml" for size in SIZES}
 PHASES: Final = ("eye", "questions", "streams", "recall")
+LATER: Final = PHASES[1:]  # those of a run that starts from an earlier model
 
 
 def _weights(given: dict[str, float], known: Collection[str], what: str) -> dict[str, float]:
@@ -81,14 +82,15 @@ class Settings(_Strict):
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
     workers: int = Field(default=1, ge=0)
+    compile: bool = True  # the model's calls, where there is a CUDA device; ignored on CPU
     eye: EyeSettings
     questions: ClipSettings
     streams: ClipSettings
     recall: ClipSettings
 
-    def lasting(self, minutes: float) -> Settings:
-        """The same phases in the same proportions, `minutes` in all."""
-        phases = {name: getattr(self, name) for name in PHASES}
+    def lasting(self, minutes: float, names: Collection[str] = PHASES) -> Settings:
+        """The named phases in the same proportions, `minutes` in all; others as they are."""
+        phases = {name: getattr(self, name) for name in names}
         share = minutes / sum(phase.minutes for phase in phases.values())
         return self.model_copy(
             update={

@@ -16,7 +16,7 @@ from training.catalog import TRAININGS
 from training.embedded import _phases, main, train
 from training.film import Darkroom
 from training.loop import Trainer
-from training.settings import DEFAULTS, PHASES, load
+from training.settings import DEFAULTS, LATER, PHASES, load
 from training.vocabulary import SPECIAL, new_tokenizer
 from training.warm import take_up
 
@@ -109,6 +109,28 @@ def test_a_run_can_start_from_an_earlier_model_with_fewer_words(run, tmp_path):
         take_up(new_model(embedded_config(special), seed=0), tokenizer, shorter)
     with pytest.raises(ConfigError, match="no model"):
         take_up(model, tokenizer, tmp_path / "nowhere")
+
+
+def test_a_run_from_an_earlier_model_does_not_train_the_eye_alone(run, tmp_path, capsys):
+    """Its phase would draw other axes than those the language model reads."""
+    shutil.copy(DEFAULT, tmp_path / "mine.yaml")
+    call = ["--config", str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "out"), "--dry-run"]
+    assert main([*call, "--minutes", "6", "--from", str(run / "model")]) == 0
+    facts = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert list(facts["phases"]) == list(LATER) == ["questions", "streams", "recall"]
+    assert not (tmp_path / "out" / "eye.pt").exists()
+    minutes = [facts["settings"][name]["minutes"] for name in LATER]
+    assert sum(minutes) == pytest.approx(6), "the eye takes none of the time"
+    assert "compile needs CUDA" in capsys.readouterr().out or facts["compiled"]
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "phase is then not run" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_folder_without_a_model_to_start_from_ends_with_status_2(tmp_path, capsys):
+    call = ["--size", "xs", "--dry-run", "--out", str(tmp_path / "out")]
+    assert main([*call, "--from", str(tmp_path / "nowhere")]) == 2
+    assert "no model to start from" in capsys.readouterr().out
 
 
 def test_a_loss_that_is_not_a_number_ends_the_run_and_leaves_the_last_state(run, tmp_path):
