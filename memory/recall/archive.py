@@ -3,7 +3,7 @@
 Steps are held as they are until they fill a block of the codec, and are then frozen together; each
 has a landmark, the mean of its bare visual keys, by which a question finds it again. When bytes run
 out, the run of steps goes whose neighbours in time are closest for its age: the recent past stays
-dense, the far past gets thinner, and no stretch of it is emptied first.
+dense, the far past gets thinner, and no stretch of it is emptied first. The oldest run stays.
 
 Everything held is immutable, so what an answer took of it stays as it was. Belongs to one thread.
 """
@@ -58,6 +58,7 @@ class Archive:
         self.capacity = capacity
         self._runs: list[tuple[Step, ...]] = []  # oldest first
         self._gathering: list[Step] = []  # each alone, as it is
+        self._bytes = 0  # of both
         self.forgotten = 0  # temporal steps
 
     @property
@@ -68,7 +69,7 @@ class Archive:
     @property
     def bytes(self) -> int:
         """Bytes held now."""
-        return sum(_bytes(run) for run in [*self._runs, *((step,) for step in self._gathering)])
+        return self._bytes
 
     def put(self, keys: Tensor, values: Tensor, tokens: TokenTable) -> None:
         """Take whole steps that the hot memory gives up, in order of time.
@@ -84,12 +85,21 @@ class Archive:
             at = torch.from_numpy(known.positions)
             bare = self._rotation.take(keys[:, :, chosen], at).to(keys.dtype)
             self._gathering.append(_step(bare, values[:, :, chosen], known))
+            self._bytes += _bytes(self._gathering[-1:])
         if sum(len(step) for step in self._gathering) >= TOKENS:
             self._runs.append(_together(self._codec, self._gathering))
+            self._bytes += _bytes(self._runs[-1]) - sum(_bytes([x]) for x in self._gathering)
             self._gathering = []
-        while self._runs and self.bytes > self.capacity:
-            gone = self._runs.pop(_closest([run[0].time for run in self._runs]))
+        while self._bytes > self.capacity:
+            gone = self._give_up()
+            self._bytes -= _bytes(gone)
             self.forgotten += len(gone)
+
+    def _give_up(self) -> Sequence[Step]:
+        """Take out the run that is missed least, or without runs the oldest step alone."""
+        if self._runs:
+            return self._runs.pop(_closest([run[0].time for run in self._runs]))
+        return (self._gathering.pop(0),)
 
 
 def thaw(steps: Sequence[Step]) -> list[Thawed]:
@@ -135,21 +145,21 @@ def _together(codec: Codec, steps: Sequence[Step]) -> tuple[Step, ...]:
     )
 
 
-def _bytes(run: tuple[Step, ...]) -> int:
+def _bytes(run: Sequence[Step]) -> int:
     return run[0].run.nbytes + sum(step.landmark.nbytes for step in run)
 
 
 def _closest(times: Sequence[float]) -> int:
     """Which of several moments is missed least: its neighbours are closest for its age.
 
-    The newest is never missed least, unless it is the only one; the oldest is measured against the
-    next one.
+    Neither the oldest nor the newest, while there are others: an oldest one that could go would
+    always be the one, since it has a neighbour on one side only, and the past would end like a
+    window's.
     """
     if len(times) < 3:
         return 0
     now = times[-1]
     gaps = [
-        (times[i + 1] - times[max(0, i - 1)]) / max(now - times[i], 1e-9)
-        for i in range(len(times) - 1)
+        (times[i + 1] - times[i - 1]) / max(now - times[i], 1e-9) for i in range(1, len(times) - 1)
     ]
-    return int(np.argmin(gaps))
+    return 1 + int(np.argmin(gaps))
