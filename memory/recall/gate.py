@@ -14,7 +14,8 @@ from typing import ClassVar, Final, Literal
 # Not "the left", a place; nor "tell me when", which waits for what is still to come.
 _PAST: Final = re.compile(
     r"\b(was|were|did|had|been|ago|before|after|earlier|previous(ly)?|past|last|first|"
-    r"(?<!\bme )(?<!\bknow )when|(has|have|just|who|what|it|he|she|they) left|"
+    r"(?<!\bme )(?<!\bknow )when|(just|who|what|it|he|she|they) left|"
+    r"(has|have) (\w+ ){0,3}(?<!the )left|"
     r"since|ever|happened|history|so far|already|yesterday|remember|seen|saw|came|appeared|"
     r"disappeared|changed|recent(ly)?|in the morning|at \d)\b",
     re.IGNORECASE,

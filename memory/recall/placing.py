@@ -47,6 +47,6 @@ def squeezed(age: int, exact: int, room: int, oldest: int) -> int:
     if age <= exact or oldest <= room:
         return min(age, room)
     if exact < 1:
-        return room
+        return min(age, room)
     part = math.log(age / exact) / math.log(oldest / exact)
     return min(age, exact + round((room - exact) * part))
