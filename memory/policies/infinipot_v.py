@@ -16,12 +16,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from memory.policies.policy import Contents, MemoryPolicy, Retained
-from memory.policies.ranking import best, recent
+from memory.policies.ranking import best, recent, sums
 from memory.table import TokenTable
 
 
@@ -71,14 +72,20 @@ def _novelty(contents: Contents, among: Tensor) -> Tensor:
         contents: what is held.
         among: which slots are recent, bool [l, h, n].
     """
+    tokens = contents.tokens
+    at = tokens.positions[:, 1:] - tokens.positions[:, :1]  # row and column
+    at[~tokens.visual] = -1  # a mark stands at no place of the picture
+    cells, numbers = np.unique(at, axis=0, return_inverse=True)
+    count, places = len(cells), contents.column(numbers.reshape(-1))
+    seen = contents.column(tokens.visual) & among
     found = []
     for layer in _layers(contents):
-        keys = F.normalize(contents.bare_keys(layer), dim=-1)  # [h, n, d]
-        at = contents.positions(layer)
-        place = at[..., 1:] - at[..., :1]  # [h, n, 2]
-        visual = contents.column(contents.tokens.visual)[layer] & among[layer]
-        same = (place[:, :, None] == place[:, None]).all(-1) & visual[:, None]  # [h, n, recent]
-        same = torch.where(same.any(-1, keepdim=True), same, visual[:, None])
-        cosines = keys @ keys.mT
-        found.append(-(cosines * same).sum(-1) / same.sum(-1).clamp(min=1))
+        keys, place = F.normalize(contents.bare_keys(layer), dim=-1), places[layer]  # [h, n, d]
+        known = seen[layer].float()
+        total = sums(keys, known, place, count)
+        times = torch.zeros_like(total[..., 0]).scatter_add_(1, place, known)[..., None]
+        anywhere = total.sum(1, keepdim=True) / times.sum(1, keepdim=True).clamp(min=1)
+        mean = torch.where(times > 0, total / times.clamp(min=1), anywhere)
+        # The mean of the cosines with several keys: the product with their mean.
+        found.append(-(keys * mean.gather(1, place[..., None].expand_as(keys))).sum(-1))
     return torch.stack(found)

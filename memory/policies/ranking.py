@@ -92,3 +92,9 @@ def minmax(scores: Tensor, among: Tensor) -> Tensor:
     low = scores.masked_fill(~among, torch.inf).amin(-1, keepdim=True)
     high = scores.masked_fill(~among, -torch.inf).amax(-1, keepdim=True)
     return ((scores - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+
+
+def sums(x: Tensor, share: Tensor, place: Tensor, count: int) -> Tensor:
+    """Weighted sums by place: x [h, n, d], share and place [h, n] to [h, count, d]."""
+    found = torch.zeros(len(x), count, x.shape[-1], device=x.device)
+    return found.scatter_add_(1, place[..., None].expand_as(x), x * share[..., None])

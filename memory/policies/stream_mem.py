@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from memory.policies.policy import Contents, MemoryPolicy, Observes, Retained, Summaries
-from memory.policies.ranking import agreed, best, received
+from memory.policies.ranking import agreed, best, received, sums
 from memory.table import SUMMARY, TokenTable
 
 _PROXY = 8  # queries: the words that open an answer are fewer
@@ -104,8 +104,8 @@ def prototypes(contents: Contents, weights: Tensor, groups: NDArray[np.int64]) -
     keys, values = [], []
     for layer in range(contents.pool.shape.layers):
         k, v = contents.bare_keys(layer), contents.values(layer).float()
-        keys.append(_sums(k, share[layer], place[layer], len(groups)))
-        values.append(_sums(v, share[layer], place[layer], len(groups)))
+        keys.append(sums(k, share[layer], place[layer], len(groups)))
+        values.append(sums(v, share[layer], place[layer], len(groups)))
     return Summaries(
         contents.rotation.put(torch.stack(keys), torch.from_numpy(positions)),
         torch.stack(values),
@@ -116,9 +116,3 @@ def prototypes(contents: Contents, weights: Tensor, groups: NDArray[np.int64]) -
             np.full(len(groups), SUMMARY, np.int8),
         ),
     )
-
-
-def _sums(x: Tensor, share: Tensor, place: Tensor, count: int) -> Tensor:
-    """Weighted sums by place: x [h, n, d], share and place [h, n] to [h, count, d]."""
-    sums = torch.zeros(len(x), count, x.shape[-1], device=x.device)
-    return sums.scatter_add_(1, place[..., None].expand_as(x), x * share[..., None])
