@@ -19,6 +19,7 @@ from stream.sources.base import EndOfSource
 from stream.sources.sampler import Sampler
 
 FPS: Final = 4.0
+CELL: Final = 3 * 32 * 32  # pixel values under a visual token of Qwen3-VL, in one frame
 _SUFFIXES: Final = {".mp4", ".mkv", ".webm", ".mov", ".avi"}
 
 
@@ -60,7 +61,7 @@ def seen(model: VideoLanguageModel, name: str, url: str, count: int, steps: int)
     )
     if not segments:
         raise ConfigError(f"{name}: {len(frames)} frames are less than a segment")
-    tokens = tuple(model.encode([one], attention=True)[0] for one in segments)
+    tokens = tuple(model.encode([one], attention=True, pixels=True)[0] for one in segments)
     return Footage(name, tokens, segments)
 
 
@@ -102,6 +103,8 @@ def shaped(
     size = grid[0] * grid[1]
     step = torch.randn(size, width, generator=generator)
     segments = []
+    shape = (steps * size, 2, CELL)  # the same pixels in every segment: only their cost is read
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(device)
     for number in range(count):
         rows = []
         for _ in range(steps):
@@ -119,6 +122,7 @@ def shaped(
                 times=tuple((number * steps + s) * 2 / FPS for s in range(steps)),
                 deepstack=tuple(features.clone() for _ in range(levels)),
                 attention=shares.to(device),
+                pixels=pixels,
             )
         )
     return Footage(name, tuple(segments))

@@ -50,6 +50,9 @@ class VisualTokens:
     # [n] float32, the share of its step's attention that each token received in the last vision
     # block; a dense step sums to 1. None where nobody asked for it.
     attention: Tensor | None = None
+    # [n, f, p] uint8, the pixels under each token in the f frames of its step, the same p values in
+    # the same order for every token and frame. None where nobody asked for them.
+    pixels: Tensor | None = None
 
     def __post_init__(self) -> None:
         n = self.features.shape[0]
@@ -60,6 +63,8 @@ class VisualTokens:
             )
         if self.attention is not None and self.attention.shape != (n,):
             raise ValueError(f"{n} features, attention {tuple(self.attention.shape)}")
+        if self.pixels is not None and (self.pixels.ndim != 3 or len(self.pixels) != n):
+            raise ValueError(f"{n} features, pixels {tuple(self.pixels.shape)}")
         if len(self.times) != self.grid.t:
             raise ValueError(f"{len(self.times)} times for {self.grid.t} temporal steps")
 
@@ -77,7 +82,7 @@ class VisualTokens:
         Args:
             keep: rows to keep, int64 [k], strictly increasing, within [0, n).
             merge: what flows into them, in features and every DeepStack level alike; None leaves
-                each row as it is.
+                each row as it is. Attention and pixels stay those of the place.
 
         Raises:
             ValueError: if `keep` is not one-dimensional, increasing and in range, or `merge` names
@@ -98,6 +103,7 @@ class VisualTokens:
             times=self.times,
             deepstack=tuple(_gather(rows, keep, merge) for rows in self.deepstack),
             attention=None if self.attention is None else self.attention[keep],
+            pixels=None if self.pixels is None else self.pixels[keep],
         )
 
     def steps(self, start: int, stop: int) -> VisualTokens:
@@ -113,13 +119,14 @@ class VisualTokens:
             times=self.times[start:stop],
             deepstack=tuple(d[rows] for d in self.deepstack),
             attention=None if self.attention is None else self.attention[rows],
+            pixels=None if self.pixels is None else self.pixels[rows],
         )
 
 
 def concatenate(first: VisualTokens, second: VisualTokens) -> VisualTokens:
     """Two runs of temporal steps as one; both must share rows and columns.
 
-    Attention is kept where both have it.
+    Attention and pixels are kept where both have them.
 
     Raises:
         ValueError: if the grids differ in h or w.
@@ -134,10 +141,13 @@ def concatenate(first: VisualTokens, second: VisualTokens) -> VisualTokens:
         deepstack=tuple(
             torch.cat([a, b]) for a, b in zip(first.deepstack, second.deepstack, strict=True)
         ),
-        attention=None
-        if first.attention is None or second.attention is None
-        else torch.cat([first.attention, second.attention]),
+        attention=_both(first.attention, second.attention),
+        pixels=_both(first.pixels, second.pixels),
     )
+
+
+def _both(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    return None if first is None or second is None else torch.cat([first, second])
 
 
 def _gather(rows: Tensor, keep: Tensor, merge: Merge | None) -> Tensor:

@@ -37,9 +37,13 @@ class Perception:
     def encode(self, jobs: list[SegmentJob]) -> None:
         """See the segments of several cameras in one call; all must share one picture size."""
         model = self._runner.model
-        attention = any(job.handle.pruner.policy.needs_attention for job in jobs)
+        policies = [job.handle.pruner.policy for job in jobs]
         segments = [job.segment for job in jobs if job.segment is not None]
-        seen = model.encode(segments, attention=attention)
+        seen = model.encode(
+            segments,
+            attention=any(policy.needs_attention for policy in policies),
+            pixels=any(policy.needs_pixels for policy in policies),
+        )
         for job, tokens in zip(jobs, seen, strict=True):
             job.tokens = tokens
 

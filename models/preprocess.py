@@ -96,3 +96,19 @@ def patchify(
     x = x.reshape(t, temporal, 3, gh // merge, merge, patch, gw // merge, merge, patch)
     x = x.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)  # [t, gh/m, gw/m, m, m, 3, temporal, patch, patch]
     return x.reshape(t * gh * gw, 3 * temporal * patch * patch), torch.tensor([[t, gh, gw]])
+
+
+def cells(patches: Tensor, *, merge: int = 2, temporal: int = 2) -> Tensor:
+    """The pixels that each visual token stands for, out of what `patchify` made.
+
+    Args:
+        patches: float32 [n * merge * merge, 3 * temporal * patch * patch].
+        merge: patches per side of a visual token.
+        temporal: frames per temporal step.
+
+    Returns:
+        RGB, uint8 [n, temporal, merge * merge * 3 * patch * patch], the same order in every frame.
+    """
+    values = patches.reshape(-1, merge**2, 3, temporal, patches.shape[1] // (3 * temporal))
+    frames = values.permute(0, 3, 1, 2, 4).flatten(2)  # [n, temporal, p]
+    return (frames * 127.5 + 127.5).round().to(torch.uint8)

@@ -24,7 +24,7 @@ from memory.readers.reader import Plan
 from models import attention as functions
 from models.attention import Received
 from models.layout import Chunk, join, text_positions, vision_positions
-from models.preprocess import fit_size, patchify
+from models.preprocess import cells, fit_size, patchify
 from models.rotary import ExactRotary
 from models.vlm import ModelInfo, VideoLanguageModel
 
@@ -83,18 +83,21 @@ class Qwen3VL(VideoLanguageModel):
         self._vision_end = self._id("<|vision_end|>")
 
     @torch.inference_mode()
-    def encode(self, segments: Sequence[Segment], *, attention: bool = False) -> list[VisualTokens]:
+    def encode(
+        self, segments: Sequence[Segment], *, attention: bool = False, pixels: bool = False
+    ) -> list[VisualTokens]:
         """See `VideoLanguageModel.encode`. An odd last frame is repeated to fill its step."""
-        pixels, grids = zip(
+        patches, grids = zip(
             *(self._patchify([f.pixels for f in s.frames]) for s in segments), strict=True
         )
         received = Received(self._model.model.visual.blocks[-1].attn) if attention else None
-        features, deepstack = self._see(torch.cat(pixels), torch.cat(grids), received)
+        features, deepstack = self._see(torch.cat(patches), torch.cat(grids), received)
         shares: Sequence[Tensor | None] = [None] * len(segments)
         if received is not None:
             shares = torch.split(received.per_token(self._merge**2), [len(f) for f in features])
         levels = zip(*deepstack, strict=True) if deepstack else ((),) * len(segments)
-        seen = zip(segments, grids, features, levels, shares, strict=True)
+        under = [self._under(values) if pixels else None for values in patches]
+        seen = zip(segments, grids, features, levels, shares, under, strict=True)
         return [
             VisualTokens(
                 features=f,
@@ -103,8 +106,9 @@ class Qwen3VL(VideoLanguageModel):
                 times=self._times(segment),
                 deepstack=tuple(level),
                 attention=share,
+                pixels=shown,
             )
-            for segment, g, f, level, share in seen
+            for segment, g, f, level, share, shown in seen
         ]
 
     @torch.inference_mode()
@@ -236,6 +240,10 @@ class Qwen3VL(VideoLanguageModel):
     def _patchify(self, frames: list[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
         size = self._fit(*frames[0].shape[:2])
         return patchify(frames, size, patch=self._patch, merge=self._merge, temporal=self._temporal)
+
+    def _under(self, patches: Tensor) -> Tensor:
+        """Pixels under each visual token, as `VisualTokens` carries them."""
+        return cells(patches, merge=self._merge, temporal=self._temporal).to(self.device)
 
     def _fit(self, height: int, width: int) -> tuple[int, int]:
         low, high = self._pixels

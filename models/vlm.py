@@ -48,12 +48,15 @@ class VideoLanguageModel(ABC):
     marker_tokens: int  # most tokens of the timestamp and markers alone
 
     @abstractmethod
-    def encode(self, segments: Sequence[Segment], *, attention: bool = False) -> list[VisualTokens]:
+    def encode(
+        self, segments: Sequence[Segment], *, attention: bool = False, pixels: bool = False
+    ) -> list[VisualTokens]:
         """Visual tokens of each segment, dense; segments of several cameras share one call.
 
         Args:
             segments: what to see.
             attention: whether tokens carry the attention they receive in the last vision block.
+            pixels: whether tokens carry the pixels under them, as the vision tower was shown them.
         """
 
     @abstractmethod

@@ -40,6 +40,7 @@ class Seen:
     grid: Grid
     attention: Tensor | None = None  # float32 [t, m], each step sums to 1; set if `needs_attention`
     ahead: Tensor | None = None  # float32 [a, m, d], steps after these, a <= delay; None at the end
+    pixels: Tensor | None = None  # uint8 [t, m, f, p], of each step's f frames; if `needs_pixels`
 
     @property
     def steps(self) -> int:
@@ -56,6 +57,12 @@ class Seen:
         """The attention, float32 [t, m], for methods that declare `needs_attention`."""
         assert self.attention is not None, "`keep` refuses tokens without it"
         return self.attention
+
+    @property
+    def shown(self) -> Tensor:
+        """The pixels, uint8 [t, m, f, p], for methods that declare `needs_pixels`."""
+        assert self.pixels is not None, "`keep` refuses tokens without them"
+        return self.pixels
 
 
 class Kept(NamedTuple):
@@ -88,6 +95,7 @@ class PruningPolicy(ABC):
     # segments changes nothing. Else a segment is decided as a whole.
     stepwise: ClassVar[bool] = True
     needs_attention: ClassVar[bool] = False  # of the last vision block, in `VisualTokens.attention`
+    needs_pixels: ClassVar[bool] = False  # what lies under each token, in `VisualTokens.pixels`
 
     @property
     def delay(self) -> int:
@@ -123,8 +131,8 @@ class PruningPolicy(ABC):
             following: the next `delay` steps, fewer or None where the stream ends.
 
         Raises:
-            ValueError: if tokens were pruned before, are not finite, lack the attention that the
-                method needs, or the budget is too low.
+            ValueError: if tokens were pruned before, are not finite, lack the attention or the
+                pixels that the method needs, or the budget is too low.
         """
         if self.spending is not Spending.OWN and budget < tokens.grid.t:
             raise ValueError(
@@ -132,7 +140,8 @@ class PruningPolicy(ABC):
             )
         features = _dense(tokens)
         ahead = None if following is None else _dense(following)
-        seen = Seen(features, tokens.grid, self._attention(tokens), ahead)
+        attention, pixels = self._attention(tokens), self._pixels(tokens)
+        seen = Seen(features, tokens.grid, attention, ahead, pixels)
         kept = self.decide(seen, min(budget, len(tokens)), state)
         if self.spending is not Spending.OWN and budget >= len(tokens):
             return Kept(torch.arange(len(tokens), device=tokens.features.device), kept.state)
@@ -157,6 +166,13 @@ class PruningPolicy(ABC):
         if not bool(torch.isfinite(attention).all()):
             raise ValueError("the attention of visual tokens holds NaN or infinity")
         return attention.reshape(tokens.grid.t, tokens.grid.per_step)
+
+    def _pixels(self, tokens: VisualTokens) -> Tensor | None:
+        if not self.needs_pixels:
+            return None
+        if tokens.pixels is None:
+            raise ValueError(f"{self.method} needs the pixels under the visual tokens")
+        return tokens.pixels.reshape(tokens.grid.t, tokens.grid.per_step, *tokens.pixels.shape[1:])
 
 
 def _dense(tokens: VisualTokens) -> Tensor:

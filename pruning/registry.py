@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pruning.curvestream import CurveStream
 from pruning.divprune import DivPrune
-from pruning.dtd import DTD, DTDFixed
+from pruning.dtd import DTD, DTDFixed, DTDPixels
 from pruning.dycoke import DyCoke
 from pruning.evs import EVS, EVSOffline
 from pruning.fastvid import FastVID
@@ -40,6 +40,7 @@ METHODS: tuple[type[PruningPolicy], ...] = (
     SharpVFixed,
     DTD,
     DTDFixed,
+    DTDPixels,
     EVS,
     EVSOffline,
     DyCoke,

@@ -89,4 +89,4 @@ def _taken(segmenter: Segmenter) -> Iterator[Segment]:
 
 def _see(model: VideoLanguageModel, segments: Sequence[Segment]) -> Iterator[VisualTokens]:
     for start in range(0, len(segments), _TOGETHER):
-        yield from model.encode(segments[start : start + _TOGETHER], attention=True)
+        yield from model.encode(segments[start : start + _TOGETHER], attention=True, pixels=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,8 +16,9 @@ def tokens(n: int = 6, dtype: torch.dtype = torch.float32, seed: int = 0) -> Vis
     generator = torch.Generator().manual_seed(seed)
     features, one, two = (torch.randn(n, 4, generator=generator).to(dtype) for _ in range(3))
     share = torch.rand(n, generator=generator)
+    pixels = torch.randint(0, 256, (n, 2, 3), generator=generator, dtype=torch.uint8)
     return VisualTokens(
-        features, torch.arange(n), Grid(2, 1, n // 2), (0.5, 1.5), (one, two), share
+        features, torch.arange(n), Grid(2, 1, n // 2), (0.5, 1.5), (one, two), share, pixels
     )
 
 
@@ -35,6 +38,8 @@ def test_a_merged_row_is_the_weighted_sum_and_stands_where_its_anchor_stood():
     assert kept.index.tolist() == [1, 4]
     assert kept.attention is not None
     assert torch.equal(kept.attention, dense.attention[[1, 4]])
+    assert kept.pixels is not None
+    assert torch.equal(kept.pixels, dense.pixels[[1, 4]]), "of the place, whatever flows into it"
 
 
 @settings(max_examples=30, deadline=None)
@@ -87,7 +92,7 @@ def test_rows_that_do_not_increase_or_are_out_of_range_are_refused(keep):
 def test_steps_taken_apart_and_joined_are_the_same_tokens():
     dense = tokens()
     again = concatenate(dense.steps(0, 1), dense.steps(1, 2))
-    for name in ("features", "index", "attention"):
+    for name in ("features", "index", "attention", "pixels"):
         assert torch.equal(getattr(again, name), getattr(dense, name))
     assert (again.grid, again.times) == (dense.grid, dense.times)
 
@@ -97,3 +102,16 @@ def test_attention_of_another_length_is_refused():
         VisualTokens(
             torch.zeros(2, 3), torch.arange(2), Grid(1, 1, 2), (0.0,), attention=torch.zeros(3)
         )
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 4), (2, 4)])
+def test_pixels_of_another_shape_are_refused(shape):
+    pixels = torch.zeros(shape, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="pixels"):
+        VisualTokens(torch.zeros(2, 3), torch.arange(2), Grid(1, 1, 2), (0.0,), pixels=pixels)
+
+
+def test_what_only_one_of_two_runs_carries_is_not_kept():
+    one, other = tokens().steps(0, 1), replace(tokens().steps(1, 2), attention=None, pixels=None)
+    whole = concatenate(one, other)
+    assert whole.attention is None and whole.pixels is None and len(whole) == 6

@@ -37,7 +37,11 @@ def test_an_answer_is_that_of_the_model_run_by_hand(engine, policy):
     heard.wait()
     pruner, stream, model = OnlinePruner(policy, 4), Stream(ours()), ours()
     for one in segments:
-        stream.remember(pruner.push(model.encode([one], attention=policy.needs_attention)[0]))
+        stream.remember(
+            pruner.push(
+                model.encode([one], attention=policy.needs_attention, pixels=policy.needs_pixels)[0]
+            )
+        )
     stream.remember(pruner.flush())
     assert kept == pruner.kept
     assert handle.memory is not None

@@ -69,7 +69,9 @@ def test_a_pruned_prefill_equals_the_dense_one_with_dropped_keys_hidden(policy):
     segments, stream, pruner = scene(), Stream(ours()), OnlinePruner(policy, BUDGET)
     pieces = []
     for one in segments:
-        pieces += pruner.push(ours().encode([one], attention=policy.needs_attention)[0])
+        pieces += pruner.push(
+            ours().encode([one], attention=policy.needs_attention, pixels=policy.needs_pixels)[0]
+        )
     pieces += pruner.flush()
     stream.remember(pieces)
     _, logits = stream.ask(QUESTION, tokens=1)

@@ -55,6 +55,7 @@ CONTROLS: dict[str, Plant | None] = {
     "sharpv-fixed": odd_one,
     "dtd": odd_one,
     "dtd-fixed": odd_one,
+    "dtd-pixels": odd_one,
     "evs": odd_one,
     "evs-offline": odd_one,
     "dycoke": odd_one,

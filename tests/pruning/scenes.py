@@ -16,11 +16,13 @@ def tokens(
 ) -> VisualTokens:
     """Dense tokens over features [t, h * w, d]; DeepStack rows and index are recognisable.
 
-    Attention [t, h * w] is that of `looks` where it is not given.
+    Attention [t, h * w] is that of `looks` where it is not given. Pixels follow from the features,
+    as if they were colours squeezed into [0, 255], the same in both frames of a step.
     """
     t, m, d = features.shape
     rows = torch.arange(t * m, dtype=torch.float32)[:, None]
     attention = looks(t, m) if attention is None else attention
+    colours = (255 * features.float().nan_to_num().sigmoid()).round().to(torch.uint8)
     return VisualTokens(
         features=features.reshape(t * m, d),
         index=torch.arange(t * m),
@@ -28,6 +30,7 @@ def tokens(
         times=tuple(float(step) for step in range(t)),
         deepstack=(rows.expand(-1, d) + 0.25, rows.expand(-1, d) + 0.5),
         attention=attention.reshape(t * m),
+        pixels=colours.reshape(t * m, 1, d).expand(-1, 2, -1),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -32,6 +32,7 @@ stepwise = only(lambda p: p.stepwise)
 sighted = only(lambda p: CONTROLS[p.method] is not BLIND)
 blind = only(lambda p: CONTROLS[p.method] is BLIND and p.method != "none")
 attentive = only(lambda p: p.needs_attention)
+pictured = only(lambda p: p.needs_pixels)
 
 
 def test_every_method_has_a_name_of_its_own_and_a_control():
@@ -147,6 +148,19 @@ def test_attention_that_is_missing_or_not_finite_is_refused(policy):
     object.__setattr__(bare, "attention", None)
     with pytest.raises(ValueError, match="needs the attention"):
         policy.keep(bare, 8, policy.start())
+
+
+@pictured
+def test_pixels_that_are_missing_are_refused(policy):
+    with pytest.raises(ValueError, match="needs the pixels"):
+        policy.keep(replace(tokens(stream(5, 2)), pixels=None), 8, policy.start())
+
+
+@only(lambda p: not p.needs_pixels)
+def test_a_method_that_needs_no_pixels_does_not_look_at_them(policy):
+    bare = replace(tokens(stream(5, 4)), pixels=None)
+    kept = [policy.keep(t, 24, policy.start()).rows for t in (bare, tokens(stream(5, 4)))]
+    assert torch.equal(*kept)
 
 
 @only(lambda p: not p.needs_attention)
