@@ -1,0 +1,1 @@
+"""What memories are worth: every preset at equal bytes, about now, about the past, hours later."""
