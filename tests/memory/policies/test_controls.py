@@ -1,0 +1,95 @@
+"""What each policy exists for must survive it, where one that keeps random tokens loses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from memory.observation import Observed
+from memory.policies.policy import Contents, MemoryPolicy, Retained
+from memory.policies.ranking import best
+from memory.policies.registry import POLICIES
+from memory.policies.sink_window import RecentSeconds, RecentSteps, SinkWindow
+from memory.table import TokenTable
+from tests.memory.policies.running import HEADS, ROTATION, SHAPE, Run
+
+torch.set_num_threads(1)
+
+STEPS, CELL, CAPACITY = 30, 6, 130
+WINDOWS = (SinkWindow, RecentSteps, RecentSeconds)
+
+
+@dataclass(frozen=True)
+class Randomly(MemoryPolicy):
+    """The negative control: as many as the others keep, chosen by chance."""
+
+    seed: int = 0
+    method: Literal["randomly"] = "randomly"
+    per_head: ClassVar[bool] = True
+
+    def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
+        if int(contents.filled.sum(-1).max()) <= limit:
+            return None
+        generator = torch.Generator().manual_seed(self.seed + len(contents.tokens))
+        scores = torch.rand(contents.rows.shape, generator=generator)
+        count = torch.full(contents.rows.shape[:2], limit - int(contents.sink.sum(-1).max()))
+        return Retained(best(scores, contents.filled & ~contents.sink, count) | contents.sink)
+
+
+class Still(Run):
+    """Nothing changes but for one place in one step, for which every question looks."""
+
+    def __init__(self, policy: MemoryPolicy, planted: int, seed: int) -> None:
+        self.planted: tuple[int, ...] | None = None
+        super().__init__(policy, capacity=CAPACITY, seed=seed)
+        scene = torch.randn(17, SHAPE.kv_heads, SHAPE.head_dim, generator=self.torch)
+        scene = F.normalize(scene, dim=-1) * SHAPE.head_dim**0.5  # or loud ones win
+        self.special = -scene[1 + CELL]
+        for step in range(STEPS):
+            keys = scene.clone()
+            if step == planted:
+                keys[1 + CELL] = self.special
+            base = self.memory.next_position
+            self.watch(list(range(16)), keys=keys, values=scene)
+            if step == planted:
+                self.planted = (base + 1, base + 1 + CELL // 4, base + 1 + CELL % 4)
+
+    def observed(self) -> Observed:
+        if self.planted is None:
+            return super().observed()
+        at = torch.tensor([self.planted])
+        rotated = ROTATION.put(self.special[:, None], at)[:, 0]  # [kv_heads, d]
+        query = 4 * rotated.repeat_interleave(HEADS // SHAPE.kv_heads, 0)
+        seen = Observed(6)
+        for layer in range(SHAPE.layers):
+            seen.note(layer, query[None])
+        return seen
+
+    def survives(self) -> bool:
+        """Whether every head of the deepest layer holds it."""
+        assert self.planted is not None
+        return all(self.planted in self.held(SHAPE.layers - 1, h) for h in range(SHAPE.kv_heads))
+
+
+def planted_in(kind: type[MemoryPolicy]) -> int:
+    """A window owes us the last but one step only; the others something from long ago."""
+    return STEPS - 2 if kind in WINDOWS else 2
+
+
+@pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.__name__)
+def test_what_a_policy_exists_for_survives_it_and_not_chance(kind):
+    step = planted_in(kind)
+    assert all(Still(kind(), step, seed).survives() for seed in range(2))
+    by_chance = [Still(Randomly(seed), step, seed).survives() for seed in range(3)]
+    assert not all(by_chance)
+    if kind not in WINDOWS:
+        assert not any(by_chance)
+
+
+@pytest.mark.parametrize("kind", WINDOWS, ids=lambda kind: kind.__name__)
+def test_a_window_loses_what_is_long_ago(kind):
+    assert not Still(kind(), 2, 0).survives()
