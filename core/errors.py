@@ -13,6 +13,9 @@ LookoutError
 |   |-- CameraNotFound
 |   |-- CameraExists
 |   |-- CapacityExceeded     no memory left to give it
+|   |-- MemoryDamaged        what was saved of it is not whole: it starts empty
+|   |-- MemoryForeign        what was saved of it fits no more: it starts empty
+|   |-- MemoryNotSaved       retryable: the disk would not take it
 |   `-- SourceUnavailable    retried for ever; carries a reason
 |-- ConversationError        this conversation closes
 |   |-- ProtocolViolation
@@ -110,6 +113,25 @@ class CapacityExceeded(CameraError):
     """No memory is left to give."""
 
     code = "capacity_exceeded"
+
+
+class MemoryDamaged(CameraError):
+    """A saved memory is not what was written."""
+
+    code = "memory_damaged"
+
+
+class MemoryForeign(CameraError):
+    """A saved memory is whole, but of another model, version or configuration."""
+
+    code = "memory_foreign"
+
+
+class MemoryNotSaved(CameraError):
+    """A memory could not be written to disk."""
+
+    retryable = True
+    code = "memory_not_saved"
 
 
 class SourceUnavailable(CameraError):

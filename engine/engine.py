@@ -17,7 +17,14 @@ from engine.bank import Bank
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.limits import Limits
 from engine.recalling import Recalling
-from engine.requests import AnswerListener, Ask, Ended, Perceived, PerceiveListener
+from engine.requests import (
+    AnswerListener,
+    Ask,
+    Ended,
+    Perceived,
+    PerceiveListener,
+    SaveListener,
+)
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting
 from engine.steps import Steps
@@ -27,6 +34,7 @@ from memory.policies.policy import MemoryPolicy
 from memory.pool import PagePool
 from memory.readers.reader import Reader
 from memory.readers.torch_reader import TorchReader
+from memory.saving.state import MemoryState
 from models.vlm import VideoLanguageModel
 from pruning.online import OnlinePruner
 from pruning.policy import PruningPolicy
@@ -98,6 +106,7 @@ class Engine:
         listener: PerceiveListener,
         selecting: Selecting | None = None,
         recalling: Recalling | None = None,
+        restored: MemoryState | None = None,
     ) -> MemoryHandle:
         """A new camera's memory; the listener is told when it is ready, or why it cannot be.
 
@@ -109,6 +118,7 @@ class Engine:
             selecting: how answers choose what they read of the kept tokens; None: they read the
                 memory.
             recalling: how steps that memory gives up are archived and read again; None loses them.
+            restored: what it holds from the start, checked by `memory.saving`; None: nothing.
 
         Raises:
             ValueError: if answers could choose or recall more than the limits make room for, or
@@ -134,10 +144,21 @@ class Engine:
                 listener(error)
                 return
             self._work.memories.append(handle)
-            handle.segments.append(SegmentJob(handle, None, listener, is_sink=True))
+            if restored is None:
+                handle.segments.append(SegmentJob(handle, None, listener, is_sink=True))
+            else:
+                self._steps.restore(handle, restored, listener)
 
         self._submit(fill)
         return handle
+
+    def save(self, handle: MemoryHandle, listener: SaveListener) -> None:
+        """Tell the listener what a camera's memory holds, between two steps of the engine.
+
+        Raises:
+            EngineDead: if the engine has ended.
+        """
+        self._submit(lambda: self._steps.save(handle, listener))
 
     def close_memory(self, handle: MemoryHandle) -> None:
         """Give a memory back, ending its segments and answers. Idempotent, returns at once."""

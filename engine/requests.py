@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.errors import LookoutError
 from core.kept import KeptStep
+from memory.saving.state import MemoryState
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]
 
@@ -68,6 +69,9 @@ class Ended:
 
 PerceiveListener = Callable[[Perceived | LookoutError], None]
 """Told once, on the engine's thread, that a segment is in memory or lost; must not block."""
+
+SaveListener = Callable[[MemoryState | LookoutError], None]
+"""Told once, on the engine's thread, what a memory holds; must not block."""
 
 
 class AnswerListener(Protocol):

@@ -21,16 +21,19 @@ from core.errors import (
     FrameError,
     GenerationFailed,
     LookoutError,
+    MemoryNotSaved,
 )
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.limits import Limits
 from engine.perception import Perception
+from engine.requests import Perceived, PerceiveListener, SaveListener
 from engine.runner import Row, Runner
 from engine.scheduler import Scheduler, StepPlan, Waiting
 from engine.speech import Speech
 from engine.work import Work
 from memory.pool import PagePool
 from memory.readers.reader import Reader
+from memory.saving.state import MemoryState
 from models.vlm import VideoLanguageModel
 
 log = logging.getLogger("lookout.engine")
@@ -107,6 +110,30 @@ class Steps:
         if handle in self._work.memories:
             self._work.memories.remove(handle)
         self.sweep()
+
+    def restore(self, handle: MemoryHandle, state: MemoryState, listener: PerceiveListener) -> None:
+        """Fill a new memory with what one held before, instead of the fixed beginning alone."""
+        memory = handle.memory
+        assert memory is not None, "it was just made"
+        try:
+            memory.restore(state)
+        except Exception as error:
+            log.exception("a memory could not be restored")
+            self.close_memory(handle)
+            listener(CameraError(f"a memory could not be restored: {type(error).__name__}"))
+            return
+        listener(Perceived(0, 0, 0, 0, memory.held, memory.seen, memory.extent().t_end, 0.0))
+
+    def save(self, handle: MemoryHandle, listener: SaveListener) -> None:
+        """Copy what a camera's memory holds; a failure hits this copy and nothing else."""
+        try:
+            if handle.memory is None:
+                listener(CameraError("the camera was detached"))
+            else:
+                listener(handle.memory.state())
+        except Exception as error:
+            log.exception("a memory could not be copied")
+            listener(MemoryNotSaved(f"the memory could not be copied: {type(error).__name__}"))
 
     def abandon(self, reason: EngineDead) -> None:
         """Tell everybody that the engine has ended and release everything."""

@@ -23,6 +23,7 @@ from memory.policies.policy import Contents, MemoryPolicy, Retained
 from memory.pool import Lease, PagePool
 from memory.recall.archive import Archive
 from memory.rotation import Rotation
+from memory.saving.state import MemoryState, blanked
 from memory.table import SINK, TEXT, VISUAL, TokenTable
 from memory.view import View
 
@@ -159,7 +160,7 @@ class KVMemory:
                 "tokens: raise memory.capacity"
             )
         self.seen += len(new)
-        came, chosen = len(new), _newest(new, self.capacity - sink)
+        came, chosen = len(new), new.newest(self.capacity - sink)
         new, source = new.rows(chosen), source[torch.from_numpy(chosen).to(source.device)]
         # What comes in cut short leaves no gap behind it: nothing older stays.
         limit = self.capacity - len(new) if len(new) == came else sink
@@ -231,6 +232,38 @@ class KVMemory:
         self._lengths = torch.zeros_like(self._lengths)
         self._lease.close()
 
+    def state(self) -> MemoryState:
+        """All that is held, copied to the host: what `restore` makes a memory of again."""
+        keys, values = (blanked(x, self._rows) for x in self._stored(np.arange(self.held)))
+        return MemoryState(
+            keys,
+            values,
+            self._rows.clone(),
+            self._tokens.rows(np.arange(len(self._tokens))),
+            self.next_position,
+            self._group,
+            self.seen,
+            None if self.archive is None else self.archive.state(),
+        )
+
+    def restore(self, state: MemoryState) -> None:
+        """Hold what a memory of the same shape and kind of policy held, in its place.
+
+        Args:
+            state: checked, as `memory.saving` gives it; this memory has seen nothing yet.
+        """
+        assert not self.seen, "only a new memory can be restored"
+        assert state.held <= self.capacity, "a state that does not fit passed for one that does"
+        self._rows, self._lengths = state.rows.clone(), (state.rows >= 0).sum(-1)
+        self._tokens = state.tokens.rows(np.arange(len(state.tokens)))
+        self.next_position, self._group = state.next_position, state.next_group
+        self.seen = state.seen
+        places = np.arange(state.held)
+        self._prepare(places)
+        self.pool.write(self._flat(places)[None, None], state.keys, state.values)
+        if self.archive is not None and state.archive is not None:
+            self.archive.restore(state.archive)
+
     def _sink_view(self) -> View:
         length = int(self._tokens.sink.sum())  # it came first and always stays
         return View.of(self._table, length, self.pool.page_size, self.pool.device)
@@ -291,11 +324,7 @@ class KVMemory:
         places = gone.nonzero()[:, 0]
         rows = self._rows[0, 0, places]
         order = torch.argsort(rows)  # as it came
-        slots = self._flat(places[order].numpy())
-        keys, values = (
-            store.flatten(1, 2)[:, slots].transpose(1, 2)
-            for store in (self.pool.keys, self.pool.values)
-        )
+        keys, values = self._stored(places[order].numpy())
         archive.put(keys, values, self._tokens.rows(rows[order].numpy()))
 
     def _add(
@@ -351,6 +380,15 @@ class KVMemory:
         self.pool.drop([old])
         self._table[page_index] = fresh
 
+    def _stored(self, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Keys and values at places, copied, each [layers, kv_heads, n, d]."""
+        slots = self._flat(places)
+        keys, values = (
+            store.flatten(1, 2)[:, slots].transpose(1, 2)
+            for store in (self.pool.keys, self.pool.values)
+        )
+        return keys, values
+
     def _flat(self, places: NDArray[np.int64]) -> Tensor:
         size = self.pool.page_size
         pages = np.asarray(self._table, np.int64)[places // size]
@@ -360,13 +398,3 @@ class KVMemory:
         self._snapshots.remove(snapshot)
         self.pool.drop(snapshot._table)
         snapshot._lease.close()
-
-
-def _newest(new: TokenTable, room: int) -> NDArray[np.int64]:
-    """Rows of a batch that is to fit into a room: whole steps, then the last tokens of one."""
-    if len(new) <= room:
-        return np.arange(len(new))
-    groups = np.unique(new.group)
-    kept = next((g for g in groups if int((new.group >= g).sum()) <= room), groups[-1])
-    rows = np.flatnonzero(new.group >= kept)
-    return rows[max(0, len(rows) - room) :]

@@ -45,6 +45,15 @@ class TokenTable:
         found: NDArray[np.bool_] = self.kind == VISUAL
         return found
 
+    def newest(self, room: int) -> NDArray[np.int64]:
+        """Rows that fit into a room: whole steps, the newest, or the last tokens of the last."""
+        if len(self) <= room:
+            return np.arange(len(self))
+        groups = np.unique(self.group)
+        kept = next((g for g in groups if int((self.group >= g).sum()) <= room), groups[-1])
+        found = np.flatnonzero(self.group >= kept)
+        return found[max(0, len(found) - room) :]
+
     def rows(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> TokenTable:
         """The chosen rows, copied."""
         return TokenTable(*(getattr(self, f.name)[chosen] for f in fields(self)))

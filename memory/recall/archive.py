@@ -41,6 +41,16 @@ class Step:
         return self.stop - self.start
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Archived:
+    """What an archive holds; changes no more."""
+
+    codec: Codec
+    runs: tuple[tuple[Step, ...], ...]  # oldest first, the steps of each frozen together
+    alone: tuple[Step, ...]  # newer than all runs, each as it is
+    forgotten: int  # temporal steps
+
+
 class Archive:
     """A camera's frozen past.
 
@@ -90,6 +100,20 @@ class Archive:
             self._runs.append(_together(self._codec, self._gathering))
             self._bytes += _bytes(self._runs[-1]) - sum(_bytes([x]) for x in self._gathering)
             self._gathering = []
+        self._fit()
+
+    def state(self) -> Archived:
+        """All that is held: what `restore` makes an archive of again."""
+        return Archived(self._codec, tuple(self._runs), tuple(self._gathering), self.forgotten)
+
+    def restore(self, state: Archived) -> None:
+        """Hold what an archive of the same codec held, or as much of it as there are bytes for."""
+        self._runs, self._gathering = list(state.runs), list(state.alone)
+        self.forgotten = state.forgotten
+        self._bytes = sum(map(_bytes, [*self._runs, *([step] for step in self._gathering)]))
+        self._fit()
+
+    def _fit(self) -> None:
         while self._bytes > self.capacity:
             gone = self._give_up()
             self._bytes -= _bytes(gone)

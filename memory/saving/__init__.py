@@ -1,0 +1,1 @@
+"""Memories on disk: what a camera held, written whole or not at all, checked before it is used."""
