@@ -240,15 +240,26 @@ class Watched:
         return int(rng.integers(self.steps // 2, self.steps))
 
     def cells(self, question: Question, step: int) -> tuple[int, ...]:
-        """Where what must be looked at is seen: now, or at any step that is remembered."""
+        """Where what must be looked at is seen.
+
+        Now, or at any step that is remembered; of a question for a time, at the step whose time is
+        the answer, or where it is not seen any more, at the one before.
+        """
         about = {_key(thing) for thing in question.about}
+        if not about:
+            return ()
+        if question.at is not None:
+            asked = int(np.argmin(np.abs(self.clock - question.at)))
+            return self._cover(about, asked) or self._cover(about, max(0, asked - 1))
         first = step if question.task in NOW else max(0, step - self.window + 1)
-        found = []
-        for s in range(first, step + 1) if about else ():
-            things, owner = self.owners[s]
-            meant = [n for n, thing in enumerate(things) if _key(thing) in about]
-            found += (np.flatnonzero(np.isin(owner, meant)) + s * PER_STEP).tolist()
-        return tuple(found)
+        return tuple(cell for s in range(first, step + 1) for cell in self._cover(about, s))
+
+    def _cover(self, about: set[tuple[float, float]], step: int) -> tuple[int, ...]:
+        """Cells of all steps, step * 36 + cell, that these things cover at one."""
+        things, owner = self.owners[step]
+        meant = [n for n, thing in enumerate(things) if _key(thing) in about]
+        cells = np.flatnonzero(np.isin(owner, meant)) + step * PER_STEP
+        return tuple(cells.tolist())
 
     def events(self) -> NDArray[np.int64]:
         """For each cell of each step what happened to what covers it, or covered it just before.

@@ -45,7 +45,9 @@ _START_LAYER: Final = 2
 _NEWEST_LAYER: Final = 4
 _HEAD_WEIGHT: Final = 0.3
 _NOTHING_WEIGHT: Final = 0.2  # of the answer that nothing happened: it is right too often
-_LOOKING: Final = (2, 3)  # the decoder layer, and how many of its heads, that learn where to look
+# Decoder layers, and how many of their heads, that learn where to look: one finds what is meant,
+# the other reads what earlier layers have written there, such as the time.
+_LOOKING: Final = ((2, 3), (4, 2))
 _LOOK_WEIGHT: Final = 0.1
 _NAME_WEIGHT: Final = 0.1
 _WORD_WEIGHT: Final = (
@@ -150,8 +152,8 @@ class StreamPhase(nn.Module):
         """All questions asked of their clips' memories.
 
         Returns:
-            last hidden states [b, m, d], those before the layer of `_LOOKING`, and where its heads
-            look [b, h, m, l + m].
+            last hidden states [b, m, d], those before the first layer of `_LOOKING`, and where its
+            heads look [b, h, m, l + m].
         """
         language = self.model.model.language_model
         snapshots = DynamicCache(config=language.config)
@@ -166,11 +168,10 @@ class StreamPhase(nn.Module):
             output_attentions=True,
             output_hidden_states=True,
         )
-        layer, heads = _LOOKING
         return (
             out.last_hidden_state,
-            out.hidden_states[layer],
-            out.attentions[layer][:, :heads],
+            out.hidden_states[_LOOKING[0][0]],
+            torch.cat([out.attentions[layer][:, :heads] for layer, heads in _LOOKING], dim=1),
         )
 
     def _answers(

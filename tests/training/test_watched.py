@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from training.architecture import PER_STEP
 from training.clips import Watched
 from training.labels import KINDS, NOUNS, kind
 from training.layout import SILENT
 from training.scenes import training_world
 from training.streams import _hits, _told
 from worlds import vocabulary
+from worlds.questions.catalog import ask
 from worlds.things import INVERSE, Event, Look, Thing, Track
 
 COLOURS = tuple(vocabulary.COLOURS)
@@ -264,3 +266,26 @@ def test_hits_are_the_share_of_right_answers_and_no_number_where_none_was_asked(
     logits = torch.eye(4)
     assert _hits(logits, torch.tensor([0, 1, 2, 0])) == 0.75
     assert np.isnan(_hits(logits[:0], torch.tensor([], dtype=torch.int64)))
+
+
+def test_a_question_for_a_time_is_looked_for_where_the_answer_stands() -> None:
+    asked = shown_at_all = 0
+    for seed in range(12):
+        watched, rng = watch(seed), np.random.default_rng(seed)
+        end = watched.steps - 1
+        for _ in range(20):
+            question = ask(watched.moment(end), "when", rng)
+            if question is None:
+                continue
+            asked += 1
+            answer = watched.clock.tolist().index(question.at)
+            cells = watched.cells(question, end)
+            steps = {cell // PER_STEP for cell in cells}
+            assert steps <= {answer - 1, answer}, "where the time is, or just before it"
+            assert len(steps) <= 1
+            shown_at_all += bool(cells)
+            for cell in cells:
+                things, owner = watched.owners[cell // PER_STEP]
+                assert things[owner[cell % PER_STEP]] in question.about
+    assert asked > 50
+    assert shown_at_all > 0.8 * asked
