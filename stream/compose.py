@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from core.errors import ConfigError
 from engine.engine import Engine
@@ -18,8 +19,11 @@ from engine.selecting import Selecting
 from memory.pool import KVShape
 from memory.readers.choice import choose
 from memory.readers.reader import Demand, Reader
+from memory.saving.fit import Fit
+from models.identity import fingerprint
 from models.loading import load_model
 from models.vlm import VideoLanguageModel
+from stream.cameras.keeping import Keeping
 from stream.cameras.registry import Cameras
 from stream.cameras.watching import Watching
 from stream.selectors import Trained
@@ -50,7 +54,7 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
     Raises:
         ModelLoadFailed: if the model cannot be loaded.
         ConfigError: if a camera's address cannot be understood, or a selector's weights are for
-            another model.
+            another model, or memories cannot be saved where they are to be.
         CapacityExceeded: if there are more cameras than places.
     """
     play = pace or RealtimePace()
@@ -61,13 +65,15 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
         dtype=settings.model.dtype,
         max_pixels=settings.image.max_pixels,
     )
+    kept = keeping(model, settings)
     with engine_for(model, settings) as engine:
-        async with Cameras(engine, watching(settings, selecting(model, settings))) as cameras:
+        watched = watching(settings, selecting(model, settings))
+        async with Cameras(engine, watched, kept) as cameras:
             for name, camera in settings.cameras.items():
                 url = camera.url.get_secret_value()
                 source = partial(open_source, url, pace=play)
                 source()  # contacts nothing; a wrong address fails before anything runs
-                await cameras.attach(name, source, url=url, fps=camera.fps)
+                await cameras.attach(name, source, url=url, fps=camera.fps, kept=True)
             yield House(model, engine, cameras)
 
 
@@ -148,6 +154,34 @@ def recalling(settings: Settings) -> Recalling | None:
     if not archive.max_bytes:
         return None
     return Recalling(archive.codec, archive.gate, archive.max_bytes, archive.budget)
+
+
+def keeping(model: VideoLanguageModel, settings: Settings) -> Keeping | None:
+    """Where the settings want memories to be saved; None: nowhere.
+
+    Args:
+        model: not running yet.
+        settings: validated.
+
+    Raises:
+        ConfigError: if the folder cannot be had.
+    """
+    memory, recalls = settings.memory, recalling(settings)
+    if memory.save.folder is None:
+        return None
+    fit = Fit(
+        model=model.info.name,
+        fingerprint=fingerprint(model),
+        shape=model.shape,
+        sink=len(model.prefix()),
+        capacity=capacity(model.shape, memory),
+        policy=memory.policy,
+        device=model.device,
+        codec=None if recalls is None else recalls.codec,
+    )
+    found = Keeping(Path(memory.save.folder).expanduser(), memory.save.every_s, fit)
+    found.prepare()
+    return found
 
 
 def watching(settings: Settings, selecting: Selecting | None = None) -> Watching:

@@ -162,6 +162,22 @@ class ArchiveSettings(Section):
     )
 
 
+class SaveSettings(Section):
+    """Where memories survive a restart. Only cameras of the configuration are saved."""
+
+    folder: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder of this server alone, for what its cameras remember; null: nowhere.",
+    )
+    every_s: float = Field(
+        60,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds between two saves of a camera that saw something; 0: always at it.",
+    )
+
+
 class MemorySettings(Section):
     """How much each camera remembers."""
 
@@ -172,6 +188,7 @@ class MemorySettings(Section):
     page_size: int = Field(16, ge=1, le=1024, description="Tokens per page.")
     policy: Memory = Field(SinkWindow(), description="What a full memory gives up.")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="What was given up.")
+    save: SaveSettings = Field(SaveSettings(), description="Over restarts.")
 
     @model_validator(mode="after")
     def _archives_whole_steps(self) -> MemorySettings:
@@ -265,5 +282,10 @@ class Settings(Section):
             raise ValueError(
                 "memory.archive.max_bytes: answers with answer.selector read no memory, so no "
                 "archive either: choose one of the two"
+            )
+        if self.answer.selector is not None and self.memory.save.folder is not None:
+            raise ValueError(
+                "memory.save.folder: answers with answer.selector read no memory, and what they "
+                "read is not saved: choose one of the two"
             )
         return self

@@ -215,6 +215,8 @@ class Camera(Wire):
     answering: int = 0
     policy: str = ""
     budget: int = 0
+    restored: str = ""  # what became of the memory saved before the start; empty: there was none
+    save_problem: str = ""  # why the newest save of its memory failed; empty: it did not
     kept: Kept | None = None
     has_truth: bool = False
     at: datetime  # when this was looked up

@@ -122,12 +122,17 @@ class Shelf:
                 return
 
     def clear(self) -> None:
-        """Remove all that was saved, and save nothing any more: the camera is gone."""
+        """Remove all that was saved, and save nothing any more: the camera is gone.
+
+        Raises:
+            OSError: if the disk does not let it go.
+        """
         with self._lock:
             self._cleared = True
             for save in self._saves():
                 _remove(save)
-            shutil.rmtree(self._folder, ignore_errors=True)
+            if self._folder.exists():
+                shutil.rmtree(self._folder)
 
     def _saves(self) -> list[Path]:
         try:

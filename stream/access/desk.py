@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from memory.saving.manifest import Manifest
 from stream.access.auth import Identity
 from stream.access.targets import check_target
 from stream.cameras.seam import CameraSeam, CamerasSeam
@@ -76,6 +77,17 @@ class Desk:
         identity.require_admin("removing a camera")
         await self._cameras.detach(name)
         self.tell_detached(name)
+
+    async def save(self, identity: Identity, name: str) -> Manifest:
+        """Write a camera's memory to disk now.
+
+        Raises:
+            Forbidden: if the client may not.
+            CameraNotFound: if there is none of this name.
+            LookoutError: as `CameraSeam.save`.
+        """
+        identity.require_admin("saving a camera's memory")
+        return await self._cameras.get(name).save()
 
     def tell_detached(self, name: str) -> None:
         """Tell all listeners that a camera is gone."""

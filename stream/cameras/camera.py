@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +23,22 @@ from core.errors import (
     LookoutError,
     Reason,
     SourceUnavailable,
+    Unsupported,
 )
 from core.frames import Frame, Segment
 from core.kept import KeptStep
 from engine.engine import Engine
 from engine.jobs import AnswerHandle, MemoryHandle
 from engine.requests import Perceived
+from memory.saving.manifest import Manifest
+from memory.saving.state import MemoryState
 from stream.cameras.answer import Answer, Question
 from stream.cameras.asking import Listener, check, to_ask
+from stream.cameras.keeping import Keeper, StreamClock
 from stream.cameras.segmenter import Segmenter
 from stream.cameras.settling import settler
 from stream.cameras.tally import Tally
+from stream.cameras.truth import truth_of
 from stream.cameras.view import CameraView
 from stream.cameras.watching import Watching
 from stream.sources.base import EndOfSource, Source
@@ -47,10 +52,6 @@ Gate = Callable[[float], Awaitable[None]]  # called with the pts of each frame b
 Witness = Callable[[Segment | None, tuple[KeptStep, ...]], Awaitable[None]]
 
 
-class _World(Protocol):
-    def truth(self, t: float) -> dict[str, Any]: ...
-
-
 class Camera:
     """One camera.
 
@@ -61,6 +62,7 @@ class Camera:
         engine: where its memory lives.
         watching: how it is watched.
         on_change: told on the event loop when its state changes.
+        keeper: saves its memory and reads what was saved; None: it ends with the camera.
         gate: awaited before each frame enters; for replays.
         witness: awaited after each segment; the next one waits for it.
     """
@@ -74,6 +76,7 @@ class Camera:
         watching: Watching,
         *,
         on_change: Callable[[CameraView], None] = lambda view: None,
+        keeper: Keeper | None = None,
         gate: Gate | None = None,
         witness: Witness | None = None,
     ) -> None:
@@ -83,6 +86,7 @@ class Camera:
         self._engine = engine
         self._watching = watching
         self._on_change = on_change
+        self._keeper = keeper
         self._gate = gate
         self._witness = witness
         self._feed = Feed(
@@ -92,6 +96,7 @@ class Camera:
             on_change=self._changed,
         )
         self._tally = Tally()
+        self._remembered = asyncio.Event()  # something since the last save
         self._memory: MemoryHandle | None = None
         self._source: Source | None = None
         self._newest: Frame | None = None
@@ -101,11 +106,12 @@ class Camera:
         self._loop = asyncio.get_running_loop()
 
     async def open(self) -> None:
-        """Set its memory aside; call before `run`.
+        """Set its memory aside, with what was saved of it; call before `run`.
 
         Raises:
             CapacityExceeded: if no memory is left for one more camera.
         """
+        saved = await self._keeper.read() if self._keeper is not None else None
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[Perceived | LookoutError] = loop.create_future()
         # Handle first: whatever happens to this await, `close` gives back what the engine filled.
@@ -116,11 +122,16 @@ class Camera:
             settler(loop, ready),
             self._watching.selecting,
             self._watching.recalling,
+            None if saved is None else saved.state,
         )
         result = await ready
         if isinstance(result, LookoutError):
             raise result
         self._tally.held, self._tally.seen = result.held, result.seen
+        if saved is not None:
+            clock = StreamClock.of(saved.manifest)
+            self._tally.newest_pts, self._tally.newest_arrived = clock.newest, clock.arrived
+            self._feed.resume(clock.newest, clock.arrived)
 
     async def run(self) -> None:
         """Watch until a file ends or this is cancelled; a live source is never given up.
@@ -132,10 +143,13 @@ class Camera:
         try:
             async with asyncio.TaskGroup() as group:
                 feed = group.create_task(self._feed.run(), name=f"camera[{self.name}].feed")
+                saving = group.create_task(self._save_regularly(), name=f"camera[{self.name}].save")
                 try:
                     await self._watch()
                 finally:
                     feed.cancel()
+                    saving.cancel()
+            await self.keep()
         finally:
             self._over = True
 
@@ -144,6 +158,56 @@ class Camera:
         if self._memory is not None:
             self._engine.close_memory(self._memory)
             self._memory = None
+
+    async def save(self) -> Manifest:
+        """Write its memory to disk now.
+
+        Raises:
+            Unsupported, CameraBlind, Busy, MemoryNotSaved: as `CameraSeam.save` says.
+            CameraError: if the camera was detached.
+            EngineDead: if the engine ended.
+        """
+        if self._keeper is None:
+            raise Unsupported(
+                f"the memory of {self.name} is not saved: memory.save.folder must be set, and the "
+                "camera be one of the configuration"
+            )
+        return await self._keeper.write_at_once(self)
+
+    async def keep(self) -> None:
+        """Save what is new since the last save, if it is saved at all; a failure is only told."""
+        if self._keeper is not None and (self._remembered.is_set() or self._keeper.saving):
+            self._remembered.clear()
+            try:
+                await self._keeper.write(self)
+            except LookoutError:  # the keeper has said so
+                self._remembered.set()
+
+    async def forget(self) -> None:
+        """Remove what was saved of it; after `close`."""
+        if self._keeper is not None:
+            await self._keeper.clear()
+
+    async def state(self) -> MemoryState:
+        """What it remembers now, for the keeper; raises what `save` does."""
+        if self._memory is None:
+            raise CameraError(f"camera {self.name} was detached")
+        if self._tally.newest_pts is None:
+            raise CameraBlind(f"camera {self.name} has shown nothing yet, there is nothing to save")
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[MemoryState | LookoutError] = loop.create_future()
+        self._engine.save(self._memory, settler(loop, done))
+        result = await done
+        if isinstance(result, LookoutError):
+            raise result
+        return result
+
+    def clock(self) -> StreamClock:
+        """Where its stream stands; something has been seen."""
+        newest, arrived = self._tally.newest_pts, self._tally.newest_arrived
+        assert newest is not None
+        assert arrived is not None
+        return StreamClock(newest, arrived)
 
     def ask(self, question: Question) -> Answer:
         """Start an answer.
@@ -158,7 +222,7 @@ class Camera:
         if self._memory is None:
             raise CameraError(f"camera {self.name} was detached")
         check(question, self._watching.max_question_chars, self._engine.limits.answer_tokens)
-        if self._tally.frames_remembered == 0:
+        if self._tally.newest_pts is None:
             state = self._feed.status.state
             raise CameraBlind(f"camera {self.name} has shown nothing yet (it is {state})")
         age = self._frame_age()
@@ -175,10 +239,8 @@ class Camera:
 
     def truth(self) -> dict[str, Any] | None:
         """What really happens in a rendered scene at the newest frame; None for real cameras."""
-        world: _World | None = getattr(self._source, "world", None)
-        if world is None or self._newest is None:
-            return None
-        return world.truth(self._newest.pts)
+        pts = None if self._newest is None else self._newest.pts
+        return truth_of(self._source, pts, self._feed.offset)
 
     def push(self, pixels: NDArray[np.uint8], captured_at: float | None = None) -> bool:
         """Hand in a frame; whether the sampler took it.
@@ -228,6 +290,8 @@ class Camera:
             answering=self._answering,
             policy=self._watching.policy.method,
             budget=self._watching.budget,
+            restored=self._keeper.restored if self._keeper is not None else "",
+            save_problem=self._keeper.problem if self._keeper is not None else "",
             kept=tally.kept,
         )
 
@@ -271,6 +335,7 @@ class Camera:
         if isinstance(result, Perceived):
             self._tally.remembered(segment, result, time.monotonic())
             self._complaint = ""
+            self._remembered.set()
             if self._witness is not None:
                 await self._witness(segment, result.steps)
         elif isinstance(result, EngineDead):
@@ -280,6 +345,12 @@ class Camera:
             if str(result) != self._complaint:  # not one line for each segment, for days
                 self._complaint = str(result)
                 log.warning("camera %s: %s", self.name, result)
+
+    async def _save_regularly(self) -> None:
+        while self._keeper is not None:
+            await self._remembered.wait()
+            await self.keep()
+            await asyncio.sleep(self._keeper.pause_s)
 
     def _open_source(self) -> Source:
         self._source = self._make_source()

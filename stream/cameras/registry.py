@@ -12,12 +12,15 @@ from typing import Self
 from core.errors import CameraError, CameraExists, CameraNotFound, LookoutError
 from engine.engine import Engine
 from stream.cameras.camera import Camera, Gate, Witness
+from stream.cameras.keeping import Keeping
 from stream.cameras.view import CameraView
 from stream.cameras.watching import Watching
 from stream.sources.address import redact
 from stream.sources.base import Source
 
 log = logging.getLogger("lookout.camera")
+
+KEEP_S = 5.0  # for the last save of all memories
 
 
 class Cameras:
@@ -26,11 +29,13 @@ class Cameras:
     Args:
         engine: where memories live.
         watching: how cameras are watched; `fps` may be overridden for each.
+        keeping: where memories of cameras that are `kept` are saved; None: nowhere.
     """
 
-    def __init__(self, engine: Engine, watching: Watching) -> None:
+    def __init__(self, engine: Engine, watching: Watching, keeping: Keeping | None = None) -> None:
         self._engine = engine
         self._watching = watching
+        self._keeping = keeping
         self._cameras: dict[str, Camera] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()  # of detached cameras
@@ -45,10 +50,13 @@ class Cameras:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for name in self.names():
-            self._remove(name)
-        if self._ending:  # all at once: a source that hangs takes its time to close
-            await asyncio.wait(self._ending)
+        try:
+            await self._keep_all()
+        finally:
+            for name in self.names():
+                self._remove(name)
+            if self._ending:  # all at once: a source that hangs takes its time to close
+                await asyncio.wait(self._ending)
 
     def names(self) -> list[str]:
         """All of them, in order of attaching."""
@@ -72,10 +80,21 @@ class Cameras:
         *,
         url: str,
         fps: float | None = None,
+        kept: bool = False,
         gate: Gate | None = None,
         witness: Witness | None = None,
     ) -> Camera:
         """Add a camera and start to watch it.
+
+        Args:
+            name: not taken yet.
+            source: makes a source for each connection attempt.
+            url: shown, after redaction.
+            fps: frames per second; None takes that of all cameras.
+            kept: whether its memory is saved and what was saved under its name restored; for
+                cameras that are there again after a restart, and their owner's own.
+            gate: awaited before each frame enters; for replays.
+            witness: awaited after each segment.
 
         Raises:
             CameraExists: if the name is taken.
@@ -93,6 +112,7 @@ class Cameras:
             self._engine,
             watching,
             on_change=self._tell,
+            keeper=self._keeping.keeper(name) if kept and self._keeping is not None else None,
             gate=gate,
             witness=witness,
         )
@@ -110,14 +130,15 @@ class Cameras:
         return camera
 
     async def detach(self, name: str) -> None:
-        """Remove a camera and its memory; its answers end.
+        """Remove a camera and its memory, saved or not; its answers end.
 
         Raises:
             CameraNotFound: if there is none of this name.
         """
         camera, task = self._remove(name)
-        if task is not None:
-            await asyncio.wait([task])
+        forgetting = asyncio.create_task(camera.forget(), name=f"camera[{name}].forget")
+        self._end(forgetting)
+        await asyncio.wait([forgetting] if task is None else [task, forgetting])
         self._tell(camera.view())
 
     async def finished(self, name: str) -> None:
@@ -164,10 +185,22 @@ class Cameras:
         del self._cameras[name]
         camera.close()
         if task is not None:
-            self._ending.add(task)
-            task.add_done_callback(self._forget)
+            self._end(task)
             task.cancel()
         return camera, task
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._ending.add(task)
+        task.add_done_callback(self._forget)
+
+    async def _keep_all(self) -> None:
+        """The last save, while memories are still there; a disk that hangs holds nobody up."""
+        try:
+            async with asyncio.timeout(KEEP_S), asyncio.TaskGroup() as group:
+                for name, camera in self._cameras.items():
+                    group.create_task(camera.keep(), name=f"camera[{name}].keep")
+        except TimeoutError:
+            log.warning("not all memories were saved within %g s; the saves before stand", KEEP_S)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._ending.discard(task)

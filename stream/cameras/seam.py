@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.frames import Frame
+from memory.saving.manifest import Manifest
 from stream.cameras.answer import Answer, Question
 from stream.cameras.view import CameraView
 from stream.sources.base import Source
 
 
 class CameraSeam(Protocol):
-    """One camera. All calls are made on the event loop's thread and return at once."""
+    """One camera. All calls are made on the event loop's thread; but `save` return at once."""
 
     @property
     def name(self) -> str:
@@ -37,6 +38,16 @@ class CameraSeam(Protocol):
             QuestionTooLong: if it does not fit the model.
             Busy: if too many answers are being given.
             CameraBlind: if nothing has been seen yet.
+        """
+
+    async def save(self) -> Manifest:
+        """Write its memory to disk now.
+
+        Raises:
+            Unsupported: if memories of cameras like this one are not saved.
+            CameraBlind: if nothing has been seen yet.
+            Busy: if it is just being saved.
+            MemoryNotSaved: if the disk does not take it.
         """
 
     def push(self, pixels: NDArray[np.uint8], captured_at: float | None = None) -> object:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
-from core.errors import LookoutError
-from engine.requests import Perceived
+Result = TypeVar("Result")
 
 
 def settler(
-    loop: asyncio.AbstractEventLoop, future: asyncio.Future[Perceived | LookoutError]
-) -> Callable[[Perceived | LookoutError], None]:
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[Result]
+) -> Callable[[Result], None]:
     """A listener that settles a future of this loop from the engine's thread."""
 
-    def settle(result: Perceived | LookoutError) -> None:
+    def settle(result: Result) -> None:
         if not future.done():
             future.set_result(result)
 
-    def listener(result: Perceived | LookoutError) -> None:
+    def listener(result: Result) -> None:
         try:
             loop.call_soon_threadsafe(settle, result)
         except RuntimeError:

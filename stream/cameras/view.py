@@ -39,4 +39,6 @@ class CameraView:
     answering: int  # answers being given now
     policy: str
     budget: int
+    restored: str = ""  # what became of the memory saved before the start; empty: there was none
+    save_problem: str = ""  # why the newest save of its memory failed; empty: it did not
     kept: KeptStep | None = None  # which places of the newest remembered step were kept

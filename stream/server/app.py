@@ -20,6 +20,7 @@ from core.errors import (
     CapacityExceeded,
     Forbidden,
     LookoutError,
+    MemoryNotSaved,
     SourceUnavailable,
     Unauthorized,
 )
@@ -45,6 +46,7 @@ STATUS: tuple[tuple[type[LookoutError], int], ...] = (
     (CameraBlind, 503),
     (CapacityExceeded, 503),
     (SourceUnavailable, 503),
+    (MemoryNotSaved, 503),
     (LookoutError, 400),
 )
 

@@ -31,6 +31,15 @@ class CameraList(BaseModel):
     cameras: tuple[Camera, ...]
 
 
+class SavedMemory(BaseModel):
+    """What was written to disk of a camera's memory."""
+
+    camera: str
+    tokens: int
+    newest: float = Field(description="Stream seconds of the newest frame remembered.")
+    bytes: int
+
+
 def camera_routes(cameras: CamerasSeam, desk: Desk) -> APIRouter:
     """`/api/cameras` and what lies below it."""
     router = APIRouter(prefix="/api/cameras", tags=["cameras"])
@@ -66,6 +75,14 @@ def camera_routes(cameras: CamerasSeam, desk: Desk) -> APIRouter:
         jpeg = await asyncio.to_thread(pictures.encode_jpeg, frame.pixels)
         headers = {"cache-control": "no-store", "x-lookout-pts-ms": str(round(frame.pts * 1000))}
         return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+    @router.post("/{name}/memory/save")
+    async def save(request: Request, name: Name) -> SavedMemory:
+        """Write what the camera remembers to disk now; needs the admin role."""
+        saved = await desk.save(request.state.identity, name)
+        return SavedMemory(
+            camera=name, tokens=saved.held, newest=saved.newest, bytes=saved.tensors_bytes
+        )
 
     @router.get("/{name}/truth")
     async def truth(name: Name) -> dict[str, Any]:

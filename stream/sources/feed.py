@@ -133,6 +133,20 @@ class Feed:
             reconnects=self._reconnects,
         )
 
+    @property
+    def offset(self) -> float:
+        """The camera's pts at second 0 of its present source."""
+        return self._timeline.offset
+
+    def resume(self, pts: float, arrived: float) -> None:
+        """Let the first frame come after one that a feed before this one delivered.
+
+        Args:
+            pts: of that frame, seconds.
+            arrived: of that frame, seconds on this feed's clock.
+        """
+        self._timeline.resume(pts, arrived)
+
     def retry_now(self) -> None:
         """Cuts the present wait short, or the next one when none is going on."""
         self._retry.set()

@@ -33,6 +33,20 @@ class Timeline:
         self._burst = 0.0
         self._joined: tuple[float, float] = (0.0, 0.0)  # arrival and delay of its first frame
 
+    @property
+    def offset(self) -> float:
+        """Seconds of the axis at second 0 of the present source; 0 before its first frame."""
+        return self._offset or 0.0
+
+    def resume(self, pts: float, arrived: float) -> None:
+        """Go on behind a frame that another timeline placed, as after a reconnection.
+
+        Args:
+            pts: seconds on this axis.
+            arrived: monotonic seconds, those before this machine started included.
+        """
+        self._pts, self._arrived, self._delay = pts, arrived, arrived - pts
+
     def connect(self, *, live: bool) -> None:
         """A source starts anew; the next pts has nothing to do with the last one.
 

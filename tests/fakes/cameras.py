@@ -15,8 +15,10 @@ from core.errors import (
     CameraExists,
     CameraNotFound,
     CapacityExceeded,
+    Unsupported,
 )
 from core.frames import Frame
+from memory.saving.manifest import Manifest
 from stream.cameras.answer import Answer, AnswerResult, Evidence, Question
 from stream.cameras.view import CameraView
 from stream.sources.base import Source
@@ -100,6 +102,9 @@ class FakeCamera:
         self.captured.append(captured_at)
         self.see(pixels)
         self.change(frames_in=len(self.pushed))
+
+    async def save(self) -> Manifest:
+        raise Unsupported("a camera that remembers nothing has nothing to save")
 
     def pause(self) -> None:
         self._go.clear()
