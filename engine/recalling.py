@@ -58,7 +58,7 @@ class Recalled:
 
     steps: tuple[Step, ...] = ()
     bases: tuple[int, ...] = ()
-    stretches: tuple[tuple[float, float], ...] = ()  # stream seconds; neighbours as one
+    stretches: tuple[tuple[float, float], ...] = ()  # stream seconds, each read whole
 
     def __len__(self) -> int:
         """Tokens."""
@@ -95,21 +95,22 @@ def recall(
     while chosen:
         bases = place(chosen, extent.floor, extent.oldest_position)
         if bases is not None:
-            return Recalled(chosen, tuple(bases), _stretches(steps, chosen))
+            return Recalled(chosen, tuple(bases), _stretches(chosen))
         chosen = chosen[1:]
     return Recalled()
 
 
-def _stretches(steps: Sequence[Step], chosen: Sequence[Step]) -> tuple[tuple[float, float], ...]:
-    """Chosen steps that are neighbours in the archive as one stretch of time each."""
-    numbers = {id(step): number for number, step in enumerate(steps)}
+def _stretches(chosen: Sequence[Step]) -> tuple[tuple[float, float], ...]:
+    """Steps between which nothing was seen, as one stretch of time each.
+
+    Neighbours in the archive may lie hours apart, where what was between them was forgotten.
+    """
     found: list[tuple[float, float]] = []
-    before = -2
+    end = -1  # position after the step before
     for step in chosen:
-        number = numbers[id(step)]
-        start = found.pop()[0] if number == before + 1 else step.time
+        start = found.pop()[0] if step.base == end else step.time
         found.append((start, step.time))
-        before = number
+        end = step.base + step.size
     return tuple(found)
 
 
