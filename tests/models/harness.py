@@ -84,6 +84,7 @@ class Stream:
             scratch.view().slots,
             chunk.positions.T.contiguous().numpy(),
             None if sink else chunk.times.numpy(),
+            chunk.visual.numpy(),
         )
         self.memory.next_position = chunk.next_position
         scratch.release()
