@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SINK = -1  # group of the fixed beginning
-TEXT, VISUAL, SUMMARY = 0, 1, 2  # kinds: words and marks, places of a picture, made of others
+# Kinds: words and marks; places of a picture; made of others; places averaged over pictures.
+TEXT, VISUAL, SUMMARY, MERGED = 0, 1, 2, 3
 
 
 @dataclass(slots=True)
@@ -18,7 +19,7 @@ class TokenTable:
     positions: NDArray[np.int64]  # [n, 3] rotary (t, h, w)
     group: NDArray[np.int64]  # [n] running number of the temporal step, `SINK` for the sink
     time: NDArray[np.float64]  # [n] stream seconds of the step, NaN for the sink
-    kind: NDArray[np.int8]  # [n] `TEXT`, `VISUAL` or `SUMMARY`
+    kind: NDArray[np.int8]  # [n] `TEXT`, `VISUAL`, `SUMMARY` or `MERGED`
 
     def __len__(self) -> int:
         return len(self.group)
@@ -42,7 +43,7 @@ class TokenTable:
     @property
     def visual(self) -> NDArray[np.bool_]:
         """Which rows are places of pictures, [n]."""
-        found: NDArray[np.bool_] = self.kind == VISUAL
+        found: NDArray[np.bool_] = (self.kind == VISUAL) | (self.kind == MERGED)
         return found
 
     def newest(self, room: int) -> NDArray[np.int64]:

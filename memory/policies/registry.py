@@ -5,6 +5,7 @@ from __future__ import annotations
 from memory.policies.hermes import Hermes
 from memory.policies.infinipot_v import InfiniPotV
 from memory.policies.live_vlm import LiveVLM
+from memory.policies.movie_chat import MovieChat
 from memory.policies.policy import MemoryPolicy
 from memory.policies.sink_window import RecentSeconds, RecentSteps, SinkWindow
 from memory.policies.stream_mem import StreamMem
@@ -17,4 +18,5 @@ POLICIES: tuple[type[MemoryPolicy], ...] = (
     StreamMem,
     LiveVLM,
     Hermes,
+    MovieChat,
 )

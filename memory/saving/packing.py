@@ -10,7 +10,7 @@ from memory.saving.checking import Checked, demand
 from memory.saving.fit import Fit
 from memory.saving.manifest import Manifest
 from memory.saving.state import MemoryState
-from memory.table import SINK, SUMMARY, TEXT, TokenTable
+from memory.table import SINK, MERGED, TEXT, TokenTable
 
 Tensors = dict[str, Tensor]
 
@@ -70,7 +70,7 @@ def _check_tokens(positions: Tensor, group: Tensor, kind: Tensor, manifest: Mani
     within = (positions >= 0) & (positions < manifest.next_position)
     demand(within.all(), "a position lies beyond the next one")
     demand(((group >= SINK) & (group < manifest.next_group)).all(), "a step is yet to come")
-    demand(((kind >= TEXT) & (kind <= SUMMARY)).all(), "a token is of no kind there is")
+    demand(((kind >= TEXT) & (kind <= MERGED)).all(), "a token is of no kind there is")
     demand(manifest.seen >= manifest.held, "more is held than was ever seen")
 
 

@@ -11,6 +11,7 @@ from memory.policies.policy import MemoryPolicy
 from memory.pool import KVShape, PagePool
 from memory.rotation import Rotation
 from memory.scratch import Scratch
+from memory.table import MERGED, SUMMARY
 
 SHAPE = KVShape(layers=5, kv_heads=2, head_dim=8)
 HEADS = 4
@@ -88,7 +89,7 @@ class Run:
         return seen
 
     def held(self, layer: int, head: int) -> dict[tuple[int, ...], int]:
-        """Positions that a head holds, and the slot of each; summaries left out."""
+        """Positions that a head holds, and the slot of each; what was made left out."""
         rows = self.memory.rows[min(layer, len(self.memory.rows) - 1)]
         rows = rows[min(head, len(rows) - 1)]
         positions = self.memory.tokens.positions
@@ -96,5 +97,5 @@ class Run:
         return {
             tuple(positions[row].tolist()): slot
             for slot, row in enumerate(rows.tolist())
-            if row >= 0 and kinds[row] != 2
+            if row >= 0 and kinds[row] not in (SUMMARY, MERGED)
         }
