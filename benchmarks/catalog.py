@@ -14,6 +14,12 @@ def _live(argv: Sequence[str]) -> int:
     return main(argv)
 
 
+def _memory(argv: Sequence[str]) -> int:
+    from benchmarks.memory import main
+
+    return main(argv)
+
+
 def _pruning(argv: Sequence[str]) -> int:
     from benchmarks.pruning import main
 
@@ -28,6 +34,7 @@ def _real_input(argv: Sequence[str]) -> int:
 
 BENCHMARKS: Final[dict[str, Job]] = {
     "live": Job("watching while idle and while answering, on a demo camera or a URL", _live),
+    "memory": Job("the cost of every memory preset as a stream grows to hours", _memory),
     "pruning": Job("the cost of every pruning method, beside that of uniform", _pruning),
     "real-input": Job(
         "the same through RTSP servers, files and a browser (a checkout is needed)", _real_input

@@ -21,6 +21,12 @@ def _embedded(argv: Sequence[str]) -> int:
     return main(argv)
 
 
+def _memory(argv: Sequence[str]) -> int:
+    from evaluation.memory.command import main
+
+    return main(argv)
+
+
 def _pruning(argv: Sequence[str]) -> int:
     from evaluation.pruning.command import main
 
@@ -36,6 +42,7 @@ def _twins(argv: Sequence[str]) -> int:
 EVALUATIONS: Final[dict[str, Job]] = {
     "clips": Job("primitive questions about real clips", _clips),
     "embedded": Job("answers of the embedded model about unseen demo scenes", _embedded),
+    "memory": Job("right answers about now, the past and hours ago, for every preset", _memory),
     "paired": Job(paired.DESCRIPTION, paired.main),
     "pruning": Job("right answers against visual tokens, for every pruning method", _pruning),
     "twins": Job("counterfactual pairs of rendered videos, scored by pairs", _twins),

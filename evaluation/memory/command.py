@@ -122,10 +122,18 @@ def _header(options: argparse.Namespace) -> Header:
 def _rooms(
     model: VideoLanguageModel, presets: Sequence[Preset], tokens: int
 ) -> dict[str, int | None]:
-    found: dict[str, int | None] = {
-        preset.name: room(preset, model.shape, tokens, PAGE).bytes(model.shape)
-        for preset in presets
-    }
+    """The bytes that each memory may take.
+
+    Raises:
+        ConfigError: if they are too few.
+    """
+    try:
+        found: dict[str, int | None] = {
+            preset.name: room(preset, model.shape, tokens, PAGE).bytes(model.shape)
+            for preset in presets
+        }
+    except ValueError as error:
+        raise ConfigError(f"--tokens {tokens}: {error}") from None
     return found | {DENSE: None, BLACK: tokens // PAGE * PAGE * model.shape.bytes_per_token}
 
 

@@ -25,19 +25,18 @@ from worlds.stories.cast import Cast
 from worlds.stories.changing import counts, opens, recolours
 from worlds.stories.moving import bounces, passes, stands, turns
 from worlds.things import Look
-from worlds.vocabulary import SHAPES
+from worlds.vocabulary import SHAPES, SIGN
 from worlds.world import World
 
 EVIDENCE: Final = 16.0  # seconds of the stretch that shows what is asked about
 # Until when (seconds after that stretch), and how often a camera looks, seconds between two steps.
-LOOKING: Final = ((300.0, STEP), (900.0, 6.0), (3600.0, 27.0), (43_200.0, 396.0))
+LOOKING: Final = ((300.0, STEP), (900.0, 12.0), (3600.0, 54.0), (43_200.0, 792.0))
 GAPS: Final = (60.0, 300.0, 900.0, 3600.0, 43_200.0)  # when questions are put
-TASK: Final = {True: "number", False: "colour"}  # of the sign or of a shape
 MOST: Final = 3  # things asked about in one stream
 _LEAST: Final = 2
 _PLACE: Final = 6  # among the kinds of held-out scenes
 _LATEST: Final = 240.0  # seconds into the world
-_STARTS: Final = 30  # stretches of one world that are looked at for enough to ask about
+_STARTS: Final = 12  # stretches of one world that are looked at for enough to ask about
 _TRIES: Final = 16  # questions drawn at the end of a stretch
 _SCENERY: Final = (0.4, 0.2, 0.15, 0.25)
 
@@ -103,7 +102,7 @@ class Delayed:
             step = max(n for n, t in enumerate(steps) if t < EVIDENCE + gap)
             for question in self.questions:
                 age = self.start + steps[step] + 1 / FPS - question.about[0].leaves
-                task = TASK[question.about[0].looks[0][1].noun not in SHAPES]
+                task = "number" if _is_sign(question) else "colour"
                 puts.append(Put(step, task, question.text, question.answer, age, gap))
         name = f"delayed?seed={self.shown.seed}&from={self.start:g}"
         return Stream(name, self.picture, steps, tuple(puts))
@@ -117,12 +116,9 @@ def delayed(seed: int) -> Iterator[Delayed]:
     """
     for world, _, rng in held_out(seed, _PLACE, ("shapes",)):
         shown = World(world.seed, _SHOWN)
-        for _ in range(_STARTS):
-            start = round(float(rng.uniform(1, _LATEST)) * FPS) / FPS
-            questions = _questions(shown, start, rng)
-            if len(questions) >= _LEAST:
-                yield Delayed(shown, _filler(shown, start), start, questions)
-                break
+        if found := _look(shown, rng):
+            start, questions = found
+            yield Delayed(shown, _filler(shown, start), start, questions)
 
 
 def schedule() -> tuple[float, ...]:
@@ -134,6 +130,23 @@ def schedule() -> tuple[float, ...]:
         steps += [since + every * (number + 1) - STEP for number in range(count)]
         since = EVIDENCE + until
     return tuple(steps)
+
+
+def _look(shown: World, rng: Generator) -> tuple[float, tuple[Question, ...]] | None:
+    """A stretch with enough to ask about, if possible with a sign: numbers are hard to guess."""
+    found = None
+    for _ in range(_STARTS):
+        start = round(float(rng.uniform(1, _LATEST)) * FPS) / FPS
+        questions = _questions(shown, start, rng)
+        if len(questions) >= _LEAST:
+            found = found or (start, questions)
+            if any(_is_sign(question) for question in questions):
+                return start, questions
+    return found
+
+
+def _is_sign(question: Question) -> bool:
+    return question.about[0].looks[0][1].noun == SIGN
 
 
 def _questions(shown: World, start: float, rng: Generator) -> tuple[Question, ...]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from core.errors import DataError
 from evaluation import rows as plain
+from evaluation.memory.streams import STEP
 from evaluation.scoring import line
 
 BLACK: Final = "black"  # the control that sees black video only
@@ -36,11 +37,20 @@ class Row:
     gap: float | None  # seconds of other things between; None where nothing was put there
     said: Mapping[str, str]  # by memory
     held: Mapping[str, int]  # bytes, by memory
+    # Stretches of stream time that each answer read, seconds; the hot memory's is the first.
+    read: Mapping[str, Sequence[Sequence[float]]]
 
     @property
     def key(self) -> tuple[str, str, float, str]:
         """What no two rows of a result share."""
         return self.suite, self.stream, self.asked, self.question
+
+    def reached(self, memory: str) -> bool:
+        """Whether the answer read the moment when what must be known was last to be seen."""
+        if self.age is None:
+            return True
+        seen = self.asked - self.age
+        return any(first - STEP <= seen <= last + STEP for first, last in self.read[memory])
 
 
 @dataclass(slots=True)
@@ -73,7 +83,7 @@ def answered(rows: Sequence[Row], memory: str) -> list[plain.Row]:
             row.stream,
             0.0,
             row.asked,
-            True,
+            row.reached(memory),
             row.age,
             row.said.get(BLACK),
         )

@@ -8,7 +8,7 @@ from typing import Final
 
 from evaluation import recall
 from evaluation.memory.delayed import GAPS, delayed
-from evaluation.memory.moments import now
+from evaluation.memory.moments import TASKS, now
 from evaluation.memory.results import Row
 from evaluation.memory.streams import Stream, of_scene
 
@@ -67,8 +67,7 @@ RECALL: Final = "recall"
 DELAYED: Final = "delayed"
 SUITES: Final[Mapping[str, Suite]] = {
     NOW: Suite(
-        _now, 16, ("colour", "where", "count", "exist", "read", "direction"), lambda r: r.task,
-        "kind of question",
+        _now, 16, TASKS, lambda row: row.task, "kind of question"
     ),
     RECALL: Suite(
         _recall, 20, tuple(f"to {bound:.0f} s" for bound in recall.AGES), _by_age,

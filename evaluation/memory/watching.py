@@ -11,7 +11,7 @@ import numpy as np
 from core.frames import Frame, Segment
 from core.tokens import VisualTokens
 from engine.recalling import Recalling
-from engine.side_by_side import Place, SideBySide
+from engine.side_by_side import Answered, Place, SideBySide
 from evaluation.memory.results import BLACK, DENSE, Row
 from evaluation.memory.streams import FPS, Put, Stream
 from memory.policies.sink_window import SinkWindow
@@ -136,7 +136,16 @@ class Watcher:
                 gap=put.gap,
                 said={name: one.text for name, one in zip(names, own, strict=True)},
                 held=held,
+                read={name: _read(one) for name, one in zip(names, own, strict=True)},
             )
+
+
+def _read(answer: Answered) -> list[tuple[float, float]]:
+    """The stretches of stream that an answer read, seconds."""
+    begun = answer.begun
+    if begun.t_start is None or begun.t_end is None:
+        return list(begun.recalled)
+    return [(begun.t_start, begun.t_end), *begun.recalled]
 
 
 def _frames(stream: Stream, steps: Sequence[float]) -> Iterator[Frame]:
