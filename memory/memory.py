@@ -260,7 +260,8 @@ class KVMemory:
         self.seen = state.seen
         places = np.arange(state.held)
         self._prepare(places)
-        self.pool.write(self._flat(places)[None, None], state.keys, state.values)
+        keys, values = (x.to(self.pool.device) for x in (state.keys, state.values))
+        self.pool.write(self._flat(places)[None, None], keys, values)
         if self.archive is not None and state.archive is not None:
             self.archive.restore(state.archive)
 

@@ -172,7 +172,9 @@ class Camera:
                 f"the memory of {self.name} is not saved: memory.save.folder must be set, and the "
                 "camera be one of the configuration"
             )
-        return await self._keeper.write_at_once(self)
+        if self._tally.newest_pts is None:
+            raise CameraBlind(f"camera {self.name} has shown nothing yet, there is nothing to save")
+        return await self._keeper.write_asked(self)
 
     async def keep(self) -> None:
         """Save what is new since the last save, if it is saved at all; a failure is only told."""
@@ -192,8 +194,6 @@ class Camera:
         """What it remembers now, for the keeper; raises what `save` does."""
         if self._memory is None:
             raise CameraError(f"camera {self.name} was detached")
-        if self._tally.newest_pts is None:
-            raise CameraBlind(f"camera {self.name} has shown nothing yet, there is nothing to save")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[MemoryState | LookoutError] = loop.create_future()
         self._engine.save(self._memory, settler(loop, done))

@@ -120,6 +120,7 @@ class Keeper:
         self._shelf = shelf
         self._every_s = every_s
         self._lock = asyncio.Lock()
+        self._asked = False
 
     @property
     def saving(self) -> bool:
@@ -173,15 +174,19 @@ class Keeper:
             self._complain("")
             return manifest
 
-    async def write_at_once(self, memory: Memory) -> Manifest:
-        """As `write`, but waits for nobody.
+    async def write_asked(self, memory: Memory) -> Manifest:
+        """As `write`, for somebody who asked for it; one at a time.
 
         Raises:
-            Busy: if a save is under way.
+            Busy: if somebody else's is under way.
         """
-        if self.saving:
+        if self._asked:
             raise Busy(f"the memory of {self._camera} is just being saved; try again")
-        return await self.write(memory)
+        self._asked = True
+        try:
+            return await self.write(memory)
+        finally:
+            self._asked = False
 
     async def clear(self) -> None:
         """Remove what was saved: the camera is gone, and its memory with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,15 @@ def test_another_method_brings_its_own_parameters_and_keeps_none_of_the_old(tmp_
 
 
 def test_one_answer_is_read_one_way() -> None:
-    both = ["answer.selector.method=closest", "memory.archive.max_bytes=1000000"]
-    with pytest.raises(ConfigError, match=r"memory\.archive\.max_bytes"):
-        load_settings(both)
-    for one in both:
-        load_settings([one])
+    selector = "answer.selector.method=closest"
+    for key, other in (
+        ("memory.archive.max_bytes", "memory.archive.max_bytes=1000000"),
+        ("memory.save.folder", "memory.save.folder=memories"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(key)):
+            load_settings([selector, other])
+        load_settings([other])
+    load_settings([selector])
 
 
 @pytest.mark.parametrize(
@@ -76,6 +81,10 @@ def test_one_answer_is_read_one_way() -> None:
         ("answer.selector.method=qtsplus", ["answer.selector.weights", "required"]),
         ("answer.selector={method: cacovid, weights: a, by_policy: 2}", ["by_policy", "to 1"]),
         ("answer.selector_budget=0", ["answer.selector_budget", "1"]),
+        ("memory.save.every_s=-1", ["memory.save.every_s", "0"]),
+        ("memory.save.every_s=.inf", ["memory.save.every_s", "finite"]),
+        ("memory.save.folder=''", ["memory.save.folder", "1"]),
+        ("memory.save.path=x", ["memory.save.path", "unknown key", "every_s, folder"]),
         ("memory.policy.method=magic", ["memory.policy", "'sink_window'", "'stream_mem'"]),
         ("memory.policy={method: hermes, target: 2}", ["memory.policy", "target"]),
         ("memory={policy: {method: hermes}, archive: {max_bytes: 9}}", ["memory", "single tokens"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import cv2
 import httpx
 import numpy as np
@@ -51,6 +53,24 @@ async def test_credentials_of_a_camera_are_never_shown() -> None:
             assert part not in shown
         bad = await web.post("/api/cameras", json={"name": "gate", "url": secret})
         assert "p@ss" not in bad.text
+
+
+async def test_only_an_admin_may_save_a_memory_and_an_unsaved_one_is_refused() -> None:
+    user, admin = "user-key-0123456789", "admin-key-0123456789"
+    keys = [
+        {"name": role, "sha256": hashlib.sha256(key.encode()).hexdigest(), "role": role}
+        for role, key in (("user", user), ("admin", admin))
+    ]
+    async with house("porch", api_keys=keys, host="127.0.0.1") as there:
+        for key, camera, status, code in (
+            (user, "porch", 403, "forbidden"),
+            (admin, "porch", 400, "unsupported"),
+            (admin, "nowhere", 404, "camera_not_found"),
+        ):
+            headers = {"authorization": f"Bearer {key}"}
+            async with httpx.AsyncClient(base_url=there.url, headers=headers) as web:
+                reply = await web.post(f"/api/cameras/{camera}/memory/save")
+                assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
 
 
 async def test_the_newest_frame_comes_as_a_jpeg_and_its_absence_is_said() -> None:

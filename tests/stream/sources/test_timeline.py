@@ -83,3 +83,15 @@ def test_a_long_gap_in_a_file_is_kept() -> None:
     timeline.connect(live=False)
     timeline.place(0.0, 10.0)
     assert timeline.place(60.0, 10.01) == pytest.approx(60.0)
+
+
+@given(st.floats(0, 1e7), st.floats(-1e7, 40.0), st.floats(-1e6, 1e6), st.booleans())
+def test_a_timeline_that_resumes_goes_on_by_the_time_that_passed(pts, arrived, source, live):
+    timeline = Timeline()
+    timeline.resume(pts, arrived)
+    timeline.connect(live=live)
+    first = timeline.place(source, 50.0)
+    assert first == pytest.approx(pts + 50.0 - arrived, abs=1e-6)
+    assert first > pts
+    assert timeline.place(source + 0.25, 50.25) == pytest.approx(first + 0.25, abs=1e-6)
+    assert timeline.offset == pytest.approx(first - source, abs=1e-6)
