@@ -252,8 +252,7 @@ class KVMemory:
         Args:
             state: checked, as `memory.saving` gives it; this memory has seen nothing yet.
         """
-        assert not self.seen, "only a new memory can be restored"
-        assert state.held <= self.capacity, "a state that does not fit passed for one that does"
+        assert not self.seen and state.held <= self.capacity, "it was to be new, and to fit"
         self._rows, self._lengths = state.rows.clone(), (state.rows >= 0).sum(-1)
         self._tokens = state.tokens.rows(np.arange(len(state.tokens)))
         self.next_position, self._group = state.next_position, state.next_group
