@@ -293,12 +293,12 @@ class KVMemory:
         return TokenTable(positions, group, times.astype(np.float64), kind)
 
     def _contents(self, observed: Observed | None) -> Contents:
-        slots = self._flat(np.arange(self.held))
-        return Contents(self._tokens, self._rows, self.pool, slots, self._rotation, observed)
+        slots, rows = self._flat(np.arange(self.held)), self._rows.to(self.pool.device)
+        return Contents(self._tokens, rows, self.pool, slots, self._rotation, observed)
 
     def _retain(self, retained: Retained) -> None:
         """Close the holes: the last slots that stay move into those given up."""
-        stay = retained.stay & (self._rows >= 0)
+        stay = retained.stay.cpu() & (self._rows >= 0)
         if self.archive is not None:
             self._freeze(self.archive, ~stay[0, 0])
         self._lengths = stay.sum(-1)

@@ -59,7 +59,7 @@ class Hermes(MemoryPolicy):
         sink = contents.sink
         left = max(0, int(self.target * limit) - int(sink.sum(-1).max()))
         summaries = self.summarise and left > 0
-        count = torch.full(contents.rows.shape[:2], left - summaries)
+        count = torch.full_like(contents.rows[..., 0], left - summaries)
         stay = best(scores(contents), contents.filled & ~sink, count) | sink
         return Retained(stay, _summary(contents, contents.filled & ~stay) if summaries else None)
 

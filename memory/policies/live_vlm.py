@@ -61,7 +61,7 @@ class LiveVLM(MemoryPolicy):
         sink = contents.sink
         left = max(0, int(self.target * limit) - int(sink.sum(-1).max()))
         stay = recent(contents, self.recent, left)
-        count = torch.full(contents.rows.shape[:2], round(self.forced * left))
+        count = torch.full_like(contents.rows[..., 0], round(self.forced * left))
         stay = stay | best(scores, contents.filled & ~sink & ~stay, count)
         others = contents.filled & ~sink & ~stay
         room = (left - stay.sum(-1)).clamp(min=0)
@@ -90,7 +90,7 @@ def _bucket_rank(
     bucket = (ranks(time) * buckets // total).where(
         among, buckets
     )  # the others in one of their own
-    counts = torch.zeros(*bucket.shape[:2], int(buckets.max()) + 2, dtype=torch.int64)
+    counts = bucket.new_zeros(*bucket.shape[:2], int(buckets.max()) + 2)
     counts.scatter_add_(2, bucket + 1, torch.ones_like(bucket))
     start = counts.cumsum(-1).gather(2, bucket)
     return ranks(bucket - 0.5 * scores.double()) - start

@@ -95,7 +95,7 @@ def _means(contents: Contents, groups: list[int]) -> Tensor:
     step = contents.column(np.searchsorted(groups, contents.tokens.group).clip(0, len(groups) - 1))
     layers = range(contents.pool.shape.layers)
     keys = torch.cat([contents.bare_keys(layer) for layer in layers])[:, seen]  # [l * h, v, d]
-    sums = torch.zeros(len(groups), keys.shape[0], keys.shape[2])
+    sums = keys.new_zeros(len(groups), keys.shape[0], keys.shape[2])
     sums.index_add_(0, step[0, 0][seen], keys.transpose(0, 1))
     counts = torch.bincount(step[0, 0][seen], minlength=len(groups)).clamp(min=1)
     return (sums / counts[:, None, None]).flatten(1)
@@ -130,11 +130,11 @@ def _averages(contents: Contents, runs: list[list[int]]) -> Summaries:
     for more in made[1:]:
         table = table.joined(more)
     slot = np.argsort(order)[np.concatenate(sources)]  # all heads hold the same
-    target = torch.from_numpy(np.concatenate(targets))
+    target = torch.from_numpy(np.concatenate(targets)).to(contents.rows.device)
     counts = torch.bincount(target, minlength=len(table))[:, None]
 
     def average(x: Tensor) -> Tensor:  # [h, n, d] to [h, made, d]
-        sums = torch.zeros(len(x), len(table), x.shape[-1])
+        sums = torch.zeros(len(x), len(table), x.shape[-1], device=x.device)
         return sums.index_add_(1, target, x[:, torch.from_numpy(slot)].float()) / counts
 
     keys = torch.stack([average(contents.bare_keys(layer)) for layer in layers])

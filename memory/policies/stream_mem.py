@@ -61,14 +61,14 @@ class StreamMem(MemoryPolicy):
         sink = contents.sink
         left = max(0, int(self.target * limit) - int(sink.sum(-1).max()))
         losing = self._losing(contents, scores, left) if self.prototypes else np.empty(0, np.int64)
-        count = torch.full(contents.rows.shape[:2], left - len(losing))
+        count = torch.full_like(contents.rows[..., 0], left - len(losing))
         stay = best(scores, contents.filled & ~sink, count) | sink
         return Retained(stay, prototypes(contents, by_head, losing) if len(losing) else None)
 
     def _losing(self, contents: Contents, scores: Tensor, left: int) -> NDArray[np.int64]:
         """Steps without a prototype that would lose tokens, the newest if they are too many."""
         tokens = contents.tokens
-        count = torch.full(contents.rows.shape[:2], left)
+        count = torch.full_like(contents.rows[..., 0], left)
         going = contents.filled & ~contents.sink
         going = going & ~best(scores, going, count)
         seen = contents.column(tokens.visual)
@@ -99,7 +99,7 @@ def prototypes(contents: Contents, weights: Tensor, groups: NDArray[np.int64]) -
     rows = [np.flatnonzero((tokens.group == group) & tokens.visual) for group in groups]
     positions = np.stack([tokens.positions[r].mean(0).round().astype(np.int64) for r in rows])
     share = (weights + 1e-12) * part
-    totals = torch.zeros(*share.shape[:2], len(groups)).scatter_add_(2, place, share)
+    totals = share.new_zeros(*share.shape[:2], len(groups)).scatter_add_(2, place, share)
     share = share / totals.gather(2, place).clamp(min=1e-30)
     keys, values = [], []
     for layer in range(contents.pool.shape.layers):
