@@ -28,12 +28,18 @@ class Run:
         capacity: tokens.
         sink: tokens of the fixed beginning.
         seed: of all keys, values and queries.
+        device: of the pool.
     """
 
     def __init__(
-        self, policy: MemoryPolicy, capacity: int = 60, sink: int = 3, seed: int = 0
+        self,
+        policy: MemoryPolicy,
+        capacity: int = 60,
+        sink: int = 3,
+        seed: int = 0,
+        device: str = "cpu",
     ) -> None:
-        self.pool = PagePool(SHAPE, 100, 8)
+        self.pool = PagePool(SHAPE, 100, 8, device)
         self.memory = KVMemory(self.pool, capacity, policy, ROTATION)
         self.rng = np.random.default_rng(seed)
         self.torch = torch.Generator().manual_seed(seed)
@@ -74,8 +80,8 @@ class Run:
         k = ROTATION.put(bare.transpose(1, 2), torch.from_numpy(positions)).transpose(1, 2)
         scratch = Scratch(self.pool, n)
         slots = scratch.extend(n)
-        self.pool.keys.flatten(1, 2)[:, slots] = k
-        self.pool.values.flatten(1, 2)[:, slots] = v
+        self.pool.keys.flatten(1, 2)[:, slots] = k.to(self.pool.device)
+        self.pool.values.flatten(1, 2)[:, slots] = v.to(self.pool.device)
         for i, position in enumerate(positions.tolist()):
             self.keys[tuple(position)], self.values[tuple(position)] = k[:, i], v[:, i]
         self.evicted += self.memory.append(slots, positions, times, visual, self.observed())
@@ -85,7 +91,8 @@ class Run:
         """Queries as a forward would have noted them."""
         seen = Observed(6)
         for layer in range(SHAPE.layers):
-            seen.note(layer, torch.randn(6, HEADS, SHAPE.head_dim, generator=self.torch))
+            queries = torch.randn(6, HEADS, SHAPE.head_dim, generator=self.torch)
+            seen.note(layer, queries.to(self.pool.device))
         return seen
 
     def held(self, layer: int, head: int) -> dict[tuple[int, ...], int]:
