@@ -5,8 +5,8 @@ most attention from them stays, jointly over all that is held, each layer by its
 loses tokens leaves a prototype, its keys and values averaged by that attention.
 
 Deviations: the merging of nearly equal frames before encoding belongs to pruning; positions are
-kept without scaling; a step gets one prototype at most, made when it first loses something, and
-later prototypes compete like any token.
+kept without scaling; a step gets one prototype at most, made when it first loses something and as
+long as every head holds some of its picture, and later prototypes compete like any token.
 """
 
 from __future__ import annotations
@@ -74,8 +74,26 @@ class StreamMem(MemoryPolicy):
         seen = contents.column(tokens.visual)
         losing = np.unique(tokens.group[contents.rows[going & seen].cpu().numpy()])
         losing = np.setdiff1d(losing, tokens.group[tokens.kind == SUMMARY])
+        losing = losing[_everywhere(contents, losing)]
         most = int(_PROTOTYPES * left)
         return losing[max(0, len(losing) - most) :]
+
+
+def _everywhere(contents: Contents, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Of which steps each head still holds a visual token: without one it has nothing to average.
+
+    Args:
+        contents: what is held.
+        groups: the steps, increasing, [s].
+    """
+    group = contents.tokens.group
+    shown = np.isin(group, groups) & contents.tokens.visual
+    part = contents.column(shown) & contents.filled
+    place = contents.column(np.searchsorted(groups, group)).where(part, len(groups))
+    counts = place.new_zeros(*place.shape[:2], len(groups) + 1)
+    counts.scatter_add_(2, place, torch.ones_like(place))
+    held: NDArray[np.bool_] = (counts[..., :-1] > 0).flatten(0, 1).all(0).cpu().numpy()
+    return held
 
 
 def prototypes(contents: Contents, weights: Tensor, groups: NDArray[np.int64]) -> Summaries:
@@ -86,7 +104,7 @@ def prototypes(contents: Contents, weights: Tensor, groups: NDArray[np.int64]) -
     Args:
         contents: what is held.
         weights: not negative, [l, h, n].
-        groups: the steps, each with a visual token in some head, [s].
+        groups: the steps, each with a visual token in every head, [s].
 
     Raises:
         ValueError: if the memory was not told how keys are turned.

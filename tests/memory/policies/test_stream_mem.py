@@ -131,6 +131,19 @@ def test_a_head_that_holds_less_averages_what_it_holds():
     assert np.isfinite(found.summaries.keys.numpy()).all()
 
 
+def test_a_step_of_whose_picture_some_head_holds_nothing_leaves_no_prototype():
+    """There is nothing to average: a key of zeros would draw attention to a value of zeros."""
+    tokens = [Token(0, (0, 0)), Token(0, (0, 1)), *steps(4)[1:]]
+    shares = torch.tensor([[[0.1, 0.1, 0.2, 0.3, 0.3]] * 2])
+    shown = looking(Shown(tokens), shares.log())
+    shown.heads = torch.tensor([[[0, 1, 2, 3, 4], [2, 3, 4, -1, -1]]])
+    assert retained(StreamMem(target=1.0), shown, 4).summaries is None
+    shown.heads = torch.tensor([[[0, 1, 2, 3, 4], [2, 3, 4, 1, -1]]])
+    found = retained(StreamMem(target=1.0), shown, 4).summaries
+    assert found is not None
+    assert found.tokens.group.tolist() == [0]
+
+
 @pytest.mark.parametrize("target", [0.0, -1.0, 1.5])
 def test_a_target_outside_its_range_is_refused(target):
     with pytest.raises(ValueError, match="target"):
