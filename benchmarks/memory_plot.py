@@ -53,6 +53,6 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=8)
     try:
-        figure.savefig(path, dpi=110)
+        figure.savefig(path, dpi=110, format="png")
     except OSError as error:
         raise ConfigError(f"--plot {path}: {error.strerror}") from None

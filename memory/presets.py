@@ -12,12 +12,9 @@ from typing import Final
 from memory.codecs.block import Block
 from memory.codecs.codec import Codec
 from memory.codecs.plain import Plain
-from memory.policies.hermes import Hermes
-from memory.policies.infinipot_v import InfiniPotV
-from memory.policies.live_vlm import LiveVLM
 from memory.policies.policy import MemoryPolicy
-from memory.policies.sink_window import RecentSeconds, RecentSteps, SinkWindow
-from memory.policies.stream_mem import StreamMem
+from memory.policies.registry import POLICIES
+from memory.policies.sink_window import RecentSteps, SinkWindow
 from memory.pool import KVShape
 from memory.recall.gate import Always, Gate, PastTense
 
@@ -81,12 +78,7 @@ PRESETS: Final[tuple[Preset, ...]] = (
     Preset(RECENT_4, RecentSteps(2)),  # temporal steps of two frames
     Preset("recent_8", RecentSteps(4)),
     Preset("recent_16", RecentSteps(8)),
-    Preset(SINK_WINDOW, SinkWindow()),
-    Preset("streaming_vlm", RecentSeconds()),
-    Preset("infinipot_v", InfiniPotV()),
-    Preset("stream_mem", StreamMem()),
-    Preset("live_vlm", LiveVLM()),
-    Preset("hermes", Hermes()),
+    *(Preset(make().method, make()) for make in POLICIES if make is not RecentSteps),
     Preset("rekv", SinkWindow(), Archived(Plain(), Always())),
     Preset(LOOKOUT, SinkWindow(), Archived(Block(), PastTense())),
 )

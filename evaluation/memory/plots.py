@@ -62,6 +62,6 @@ def draw(tables: Tables, suite: str, path: Path) -> None:
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=8)
     try:
-        figure.savefig(path, dpi=110)
+        figure.savefig(path, dpi=110, format="png")
     except OSError as error:
         raise ConfigError(f"--plots: {path}: {error.strerror}") from None

@@ -74,6 +74,6 @@ SUITES: Final[Mapping[str, Suite]] = {
         "age of the evidence",
     ),
     DELAYED: Suite(
-        _delayed, 20, tuple(map(said_gap, GAPS)), _by_gap, "gap between evidence and question"
+        _delayed, 18, tuple(map(said_gap, GAPS)), _by_gap, "gap between evidence and question"
     ),
 }  # fmt: skip

@@ -59,10 +59,18 @@ class Watcher:
         memories: side by side, none of them open; those named `DENSE` and `BLACK` are the controls.
         policy: which visual tokens are kept.
         dense_steps: after which the control without a bound is given up.
+        segment_steps: temporal steps of a segment at most.
     """
 
-    def __init__(self, memories: SideBySide, policy: PruningPolicy, dense_steps: int) -> None:
+    def __init__(
+        self,
+        memories: SideBySide,
+        policy: PruningPolicy,
+        dense_steps: int,
+        segment_steps: int = SegmentSettings().max_steps,
+    ) -> None:
         self._memories = memories
+        self._segment_steps = segment_steps
         self._attention = policy.needs_attention
         self._dense_steps = dense_steps
         self._dark: dict[int, VisualTokens] = {}
@@ -94,10 +102,9 @@ class Watcher:
         """Temporal steps [start, stop) enter every memory."""
         if stop > self._dense_steps:
             self._memories.drop(DENSE)
-        fixed = SegmentSettings()
-        model = self._memories.model
+        model, cut = self._memories.model, SegmentSettings().cut_threshold
         for first in range(start, stop, _STEPS):
-            segmenter = Segmenter(model.frames_per_step, fixed.max_steps, fixed.cut_threshold)
+            segmenter = Segmenter(model.frames_per_step, self._segment_steps, cut)
             for frame in _frames(stream, stream.steps[first : min(stop, first + _STEPS)]):
                 segmenter.add(frame)
             segments = list(_taken(segmenter))
