@@ -71,7 +71,7 @@ class Watcher:
     ) -> None:
         self._memories = memories
         self._segment_steps = segment_steps
-        self._attention = policy.needs_attention
+        self._wanted = {"attention": policy.needs_attention, "pixels": policy.needs_pixels}
         self._dense_steps = dense_steps
         self._dark: dict[int, VisualTokens] = {}
 
@@ -108,7 +108,7 @@ class Watcher:
             for frame in _frames(stream, stream.steps[first : min(stop, first + _STEPS)]):
                 segmenter.add(frame)
             segments = list(_taken(segmenter))
-            seen = model.encode(segments, attention=self._attention)
+            seen = model.encode(segments, **self._wanted)
             for segment, tokens in zip(segments, seen, strict=True):
                 names = self._memories.open_names
                 given = dict.fromkeys(names, tokens) | {BLACK: self._black(segment, tokens)}
@@ -120,7 +120,7 @@ class Watcher:
         if count not in self._dark:
             frames = (replace(f, pixels=np.zeros_like(f.pixels)) for f in segment.frames)
             dark = Segment(segment.index, tuple(frames))
-            (found,) = self._memories.model.encode([dark], attention=self._attention)
+            (found,) = self._memories.model.encode([dark], **self._wanted)
             self._dark[count] = found
         return replace(self._dark[count], times=tokens.times)
 
