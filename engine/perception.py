@@ -80,7 +80,8 @@ class Perception:
         assert job.chunk is not None
         assert job.scratch is not None
         part = job.chunk.part(job.done, job.done + tokens)
-        return Row(part, _memory(job.handle).view(), job.scratch, job.observed)
+        view = _memory(job.handle).view()
+        return Row(part, view, job.scratch, job.observed, visual_only=True)
 
     def advance(self, job: SegmentJob, tokens: int) -> bool:
         """Note that `tokens` more were prefilled; True when all of them are."""

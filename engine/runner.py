@@ -26,6 +26,7 @@ class Row:
     memory: View | None  # read whole
     scratch: Scratch  # extended by the chunk
     observed: Observed | None = None  # notes what the chunk asks with
+    visual_only: bool = False  # notes what places of pictures ask with, not marks and words
 
 
 class Runner:
@@ -60,6 +61,7 @@ class Runner:
         for row in rows:
             stop = start + len(row.chunk)
             slots.append(row.scratch.extend(len(row.chunk)))
-            spans.append(Span(start, stop, row.memory, row.scratch.view(), row.observed))
+            noted = row.chunk.visual if row.visual_only else None
+            spans.append(Span(start, stop, row.memory, row.scratch.view(), row.observed, noted))
             start = stop
         return Plan(self.pool, tuple(spans), torch.cat(slots), self.reader)

@@ -168,7 +168,9 @@ class Speech:
     def _recall(self, answer: AnswerHandle) -> Recalled:
         """What the question reads of the archive; nothing if it does not ask for the past."""
         recalling, steps, answer.archived = answer.memory.recalling, answer.archived, ()
-        if recalling is None or not recalling.gate.opens(answer.ask.text):
+        if recalling is None or answer.ask.standing:  # what is awaited is not in the past
+            return Recalled()
+        if not recalling.gate.opens(answer.ask.text):
             return Recalled()
         assert answer.snapshot is not None
         return recall(self._runner, answer.snapshot, steps, answer.ask.text, recalling.budget)

@@ -128,7 +128,7 @@ class KVMemory:
         return View.of(self._table, self.held, self.pool.page_size, self.pool.device, lengths)
 
     def overflows(self, tokens: int) -> bool:
-        """Whether so many more would not fit beside what is held."""
+        """Whether so many more would not fit."""
         return self.held + tokens > self.capacity
 
     def append(
@@ -252,7 +252,8 @@ class KVMemory:
         Args:
             state: checked, as `memory.saving` gives it; this memory has seen nothing yet.
         """
-        assert not self.seen and state.held <= self.capacity, "it was to be new, and to fit"
+        assert not self.seen, "it was to be new"
+        assert state.held <= self.capacity, "it was to fit"
         self._rows, self._lengths = state.rows.clone(), (state.rows >= 0).sum(-1)
         self._tokens = state.tokens.rows(np.arange(len(state.tokens)))
         self.next_position, self._group = state.next_position, state.next_group

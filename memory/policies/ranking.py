@@ -53,7 +53,7 @@ def received(contents: Contents, layer: int) -> Tensor:
     """How much attention each slot would get from the observed queries, float32 [kv_heads, n].
 
     The softmax runs over what the memory holds; the mean is over queries and over the query heads
-    that share a head of keys.
+    that share a head of keys. Where nothing was asked, nobody gets any.
 
     Raises:
         ValueError: if nothing was observed.
@@ -62,7 +62,9 @@ def received(contents: Contents, layer: int) -> Tensor:
         raise ValueError("this policy needs observed queries")
     keys = contents.keys(layer).float()  # [kv_heads, n, d]
     query = contents.observed.queries(layer).float()  # [q, heads, d]
-    kv_heads, _, d = keys.shape
+    kv_heads, n, d = keys.shape
+    if not len(query):
+        return keys.new_zeros(kv_heads, n)
     grouped = query.view(len(query), kv_heads, -1, d).permute(1, 2, 0, 3).flatten(1, 2)
     filled = contents.filled[min(layer, len(contents.rows) - 1)]  # [kv_heads or 1, n]
     scores = grouped @ keys.mT * d**-0.5  # [kv_heads, group * q, n]

@@ -45,7 +45,9 @@ class Plan:
             store[layer].flatten(0, 1)[self.slots] = fresh.to(store.dtype)
         for span in self.spans:
             if span.observed is not None:
-                span.observed.note(layer, query[span.start : span.stop])
+                asked = query[span.start : span.stop]
+                noted = asked if span.noted is None else asked[span.noted.to(query.device)]
+                span.observed.note(layer, noted)
         return self.reader.read(self, layer, query, scale)
 
 

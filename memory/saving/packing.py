@@ -10,7 +10,7 @@ from memory.saving.checking import Checked, demand
 from memory.saving.fit import Fit
 from memory.saving.manifest import Manifest
 from memory.saving.state import MemoryState
-from memory.table import SINK, MERGED, TEXT, TokenTable
+from memory.table import MERGED, SINK, TEXT, TokenTable
 
 Tensors = dict[str, Tensor]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import pytest
 import torch
 
@@ -9,8 +12,10 @@ from engine.engine import Engine
 from engine.limits import Limits
 from engine.requests import Ask
 from engine.scheduler import Scheduler
-from memory.policies.policy import MemoryPolicy
+from memory.policies.live_vlm import LiveVLM
+from memory.policies.policy import MemoryPolicy, Observes
 from memory.policies.registry import POLICIES
+from pruning.uniform import Uniform
 from tests.engine.listeners import Heard, open_camera, settle, show
 from tests.tiny import ours, segment
 
@@ -53,6 +58,42 @@ def test_an_answer_is_that_of_a_paused_camera_while_memory_is_compressed_under_i
     assert heard.text == quiet.text
     assert heard.ends[0].finish_reason == quiet.ends[0].finish_reason
     settle(engine, [paused, watched])
+
+
+def test_the_newest_visual_tokens_are_what_a_policy_that_wants_them_scores_by(engine):
+    watching = LiveVLM(watched=4)
+    seen: list[int] = []
+    handle = open_camera(engine, memory=Spying(seen, watching))
+    for i in range(6):
+        show(engine, handle, segment(i))
+    assert seen[0] == 0, "the fixed beginning shows nothing"
+    assert set(seen[1:]) == {4}
+    settle(engine, [handle])
+    seen.clear()
+    handle = open_camera(engine, budget=1, policy=Uniform(), memory=Spying(seen, watching))
+    for i in range(12):
+        show(engine, handle, segment(i))
+    assert max(seen) <= 2, "a step of one visual token has no more, whatever marks it has"
+    settle(engine, [handle])
+
+
+@dataclass(frozen=True)
+class Spying(MemoryPolicy):
+    """LiveVLM, telling how many queries it was shown."""
+
+    seen: list[int]
+    inner: LiveVLM
+    per_head: ClassVar[bool] = True
+    observes: ClassVar[Observes] = Observes.NEWEST
+
+    @property
+    def queries(self) -> int:
+        return self.inner.queries
+
+    def retain(self, contents, incoming, limit):
+        if contents.observed is not None:
+            self.seen.append(len(contents.observed.queries(0)))
+        return self.inner.retain(contents, incoming, limit)
 
 
 @EVERY

@@ -95,6 +95,16 @@ def test_an_answer_reads_archived_steps_and_says_which_and_how_many_tokens(engin
     settle(engine, [handle])
 
 
+def test_a_standing_question_waits_for_what_comes_and_reads_no_archive(engine):
+    handle = camera(engine, recalling())
+    watched(engine, handle, 12)
+    heard = Heard()
+    engine.ask(handle, Ask(QUESTION, max_tokens=8, standing=True), heard)
+    heard.wait()
+    assert heard.begins[0].recalled == ()
+    settle(engine, [handle])
+
+
 def test_it_says_what_the_model_run_by_hand_says(engine):
     handle = camera(engine, recalling())
     memory = watched(engine, handle, 12)
