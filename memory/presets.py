@@ -26,16 +26,17 @@ class Archived:
     Args:
         codec: how they are packed.
         gate: which questions read them.
-        share: of the preset's bytes that are theirs, within (0, 1).
+        hot: tokens of the hot memory at most, and at most half of what there is; all other bytes
+            are the archive's. More would be in the way of what is seen now.
     """
 
     codec: Codec
     gate: Gate
-    share: float = 0.5
+    hot: int = 256
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise ValueError(f"an archive's share lies in (0, 1), not {self.share}")
+        if self.hot < 1:
+            raise ValueError(f"a hot memory holds at least 1 token, not {self.hot}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ def room(preset: Preset, shape: KVShape, tokens: int, page_size: int) -> Room:
         ValueError: if the hot memory would have no page.
     """
     whole = tokens // page_size * page_size
-    share = 0.0 if preset.archived is None else preset.archived.share
-    capacity = int(whole * (1 - share)) // page_size * page_size
+    hot = whole if preset.archived is None else min(preset.archived.hot, whole // 2)
+    capacity = hot // page_size * page_size
     if capacity < page_size:
         raise ValueError(f"{tokens} tokens leave {preset.name} no page of {page_size}")
     archive = 0 if preset.archived is None else (whole - capacity) * shape.bytes_per_token

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from core.errors import ConfigError, LookoutError
 from evaluation.memory.results import BLACK, DENSE, Result, load, pool
@@ -78,7 +79,8 @@ def markdown(result: Result, tables: Tables) -> Iterator[str]:
 def _table(suite: str, lines: Sequence[Line]) -> Iterator[str]:
     known = {name for line in lines for name in line.groups}
     groups = [name for name in SUITES[suite].groups if name in known]
-    columns = ["memory", "MiB", "right", "interval", f"p {RECENT_4}", "read", *groups]
+    tasks = [] if suite == NOW else list(lines[0].tasks)
+    columns = ["memory", "MiB", "right", "interval", f"p {RECENT_4}", "read", *groups, *tasks]
     yield f"| {' | '.join(columns)} |"
     yield "|" + "---|" * len(columns)
     for line in lines:
@@ -89,7 +91,8 @@ def _table(suite: str, lines: Sequence[Line]) -> Iterator[str]:
             f"{100 * line.whole['low']:.1f} to {100 * line.whole['high']:.1f}",
             _test(line.against),
             "-" if suite == NOW else f"{100 * line.whole['covered']:.0f}",
-            *(_share(line, name) for name in groups),
+            *(_share(line.groups.get(name)) for name in groups),
+            *(_share(line.tasks.get(name)) for name in tasks),
         ]
         yield f"| {' | '.join(cells)} |"
 
@@ -111,8 +114,7 @@ def _entered(result: Result) -> Iterator[str]:
             yield f"| {name} | {said} | {max(ages):.0f} to {min(ages):.0f} |"
 
 
-def _share(line: Line, group: str) -> str:
-    found = line.groups.get(group)
+def _share(found: Mapping[str, Any] | None) -> str:
     return "-" if found is None else f"{100 * found['accuracy']:.1f} ({found['n']})"
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from evaluation.memory.results import Result, Row, answered
 from evaluation.memory.suites import DELAYED, NOW, RECALL, SUITES
 from evaluation.paired.comparison import McNemar
-from evaluation.scoring import line, right
+from evaluation.scoring import line, right, table
 from memory.presets import LOOKOUT, RECENT_4
 
 LOSS: Final = 0.005  # of the share right about now that the default may lose against recent_4
@@ -26,6 +26,7 @@ class Line:
         held: most bytes it ever held.
         whole: `scoring.line` of all its questions.
         groups: the same of each group that was asked about.
+        tasks: the same of each kind of question.
         against: only it is right, and only `RECENT_4` is, on the same questions; None without that.
     """
 
@@ -34,6 +35,7 @@ class Line:
     held: int
     whole: Mapping[str, Any]
     groups: Mapping[str, Mapping[str, Any]]
+    tasks: Mapping[str, Mapping[str, Any]]
     against: McNemar | None
 
 
@@ -84,6 +86,7 @@ def _line(result: Result, suite: str, rows: Sequence[Row], memory: str) -> Line 
         max(row.held[memory] for row in own),
         line(answered(own, memory)),
         {name: line(answered(found, memory)) for name, found in groups.items() if found},
+        table(answered(own, memory)),
         _against(own, memory),
     )
 

@@ -21,11 +21,11 @@ SHAPES = (KVShape(6, 2, 32), KVShape(28, 8, 128, torch.bfloat16))
     tokens=st.integers(64, 5000),
     page=st.integers(1, 32),
     shape=st.sampled_from(SHAPES),
-    share=st.floats(0.1, 0.45),
+    hot=st.integers(32, 600),
 )
-def test_all_presets_take_the_same_bytes_within_one_page(tokens, page, shape, share):
+def test_all_presets_take_the_same_bytes_within_one_page(tokens, page, shape, hot):
     given_bytes = tokens * shape.bytes_per_token
-    other = Preset("other", SinkWindow(), Archived(Plain(), Always(), share))
+    other = Preset("other", SinkWindow(), Archived(Plain(), Always(), hot))
     for preset in (*PRESETS, other):
         size = room(preset, shape, tokens, page)
         assert size.capacity % page == 0
@@ -37,6 +37,11 @@ def test_an_archive_is_paid_for_with_hot_memory():
     sizes = {preset.name: room(preset, SHAPES[0], 512, 16) for preset in PRESETS}
     assert sizes[LOOKOUT].capacity == 256
     assert sizes[SINK_WINDOW].capacity == sizes[RECENT_4].capacity == 512
+    lookout = next(preset for preset in PRESETS if preset.name == LOOKOUT)
+    larger = room(lookout, SHAPES[0], 2048, 16)
+    assert larger.capacity == 256, "more bytes make a longer past, not a longer present"
+    assert larger.archive_bytes == (2048 - 256) * SHAPES[0].bytes_per_token
+    assert room(lookout, SHAPES[0], 128, 16).capacity == 64
 
 
 def test_names_are_unique_and_archives_stand_only_where_whole_steps_go():
@@ -54,6 +59,5 @@ def test_too_few_bytes_are_refused_by_name():
     lookout = next(preset for preset in PRESETS if preset.name == LOOKOUT)
     with pytest.raises(ValueError, match=LOOKOUT):
         room(lookout, SHAPES[0], 16, 16)
-    for share in (0.0, 1.0):
-        with pytest.raises(ValueError, match="share"):
-            Archived(Plain(), Always(), share)
+    with pytest.raises(ValueError, match="at least 1"):
+        Archived(Plain(), Always(), 0)

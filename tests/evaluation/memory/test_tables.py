@@ -58,6 +58,10 @@ def test_each_memory_is_tested_against_recent_4_on_the_same_questions():
         "to 32 s": N // 2,
         "to 64 s": N // 2,
     }
+    assert {task: found["n"] for task, found in ours.tasks.items()} == {
+        "where": N // 2,
+        "colour": N // 2,
+    }
     assert line(tables, RECALL, RECENT_4).against is None
     assert "dense" not in {one.memory for one in tables[RECALL]}, "it answered nothing"
 
