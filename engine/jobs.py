@@ -17,10 +17,11 @@ from engine.detokenizer import Detokenizer
 from engine.recalling import Recalling
 from engine.requests import AnswerListener, Ask, PerceiveListener
 from engine.selecting import Selecting
-from memory.memory import KVMemory, Snapshot
+from memory.memory import KVMemory
 from memory.observation import Observed
 from memory.recall.archive import Step
 from memory.scratch import Scratch
+from memory.snapshot import Snapshot
 from models.layout import Chunk
 from pruning.online import OnlinePruner
 

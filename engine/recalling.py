@@ -14,13 +14,13 @@ import torch
 
 from engine.runner import Row, Runner
 from memory.codecs.codec import Codec
-from memory.memory import Snapshot
 from memory.observation import Observed
 from memory.recall.archive import Archive, Step, thaw
 from memory.recall.finding import find
 from memory.recall.gate import Gate
 from memory.recall.placing import place
 from memory.scratch import Scratch
+from memory.snapshot import Snapshot
 from models.vlm import VideoLanguageModel
 
 

@@ -1,16 +1,13 @@
 """A camera's memory: at most `capacity` tokens of keys and values per head, in pages of the pool.
 
 Attention does not mind the order of slots, so what a policy gives up is overwritten: tokens at the
-end move into the holes, new ones follow. Heads may come to hold different tokens. A snapshot is a
-copied block table with references; pages that a snapshot names are copied before they are written,
-out of pages leased when the snapshot was taken.
+end move into the holes, new ones follow. Heads may come to hold different tokens. A snapshot pins
+pages (`memory.block_table`): later writes go to copies of them.
 
 All methods belong to one thread (the engine's); counters may be read from any.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,49 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.errors import CapacityExceeded
+from memory.block_table import BlockTable
 from memory.observation import Observed
 from memory.policies.policy import Contents, MemoryPolicy, Retained
-from memory.pool import Lease, PagePool
+from memory.pool import PagePool
 from memory.recall.archive import Archive
 from memory.rotation import Rotation
 from memory.saving.state import MemoryState, blanked
+from memory.snapshot import Extent, Snapshot
 from memory.table import SINK, TEXT, VISUAL, TokenTable
 from memory.view import View
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Extent:
-    """What a memory covered when it was looked at."""
-
-    next_position: int  # rotary position of the token that would come next
-    floor: int  # the first free position after the fixed beginning
-    oldest_position: int  # the least of any step held; the next one if there is none
-    t_start: float | None  # stream seconds of the oldest step, None when there is none
-    t_end: float | None
-
-
-class Snapshot:
-    """An immutable view of a memory that one answer reads. Release it on the memory's thread."""
-
-    def __init__(
-        self, memory: KVMemory, table: list[int], lease: Lease, view: View, extent: Extent
-    ) -> None:
-        self.view = view
-        self.extent = extent
-        self._memory = memory
-        self._table = table
-        self._lease = lease
-        self._open = True
-
-    def release(self) -> None:
-        """Give back references and leased pages. Idempotent."""
-        if self._open:
-            self._open = False
-            self._memory._forget(self)
-
-    def names(self, page: int) -> bool:
-        """Whether this snapshot reads the page."""
-        return page in self._table
 
 
 class KVMemory:
@@ -97,13 +61,11 @@ class KVMemory:
         self.next_position = 0
         self.archive = archive
         self._rotation = rotation
-        self._lease = pool.lease(pool.pages_for(capacity))
-        self._table: list[int] = []
+        self._table = BlockTable(pool, capacity)
         self._tokens = TokenTable.empty()
         heads = (pool.shape.layers, pool.shape.kv_heads) if policy.per_head else (1, 1)
         self._rows = torch.full((*heads, 0), -1, dtype=torch.int64)  # [l, h, held]
         self._lengths = torch.zeros(heads, dtype=torch.int64)
-        self._snapshots: list[Snapshot] = []
         self._group = 0
 
     @property
@@ -125,7 +87,7 @@ class KVMemory:
         """What attention reads now; valid until the next append."""
         even = bool((self._lengths == self.held).all())
         lengths = None if even else self._lengths
-        return View.of(self._table, self.held, self.pool.page_size, self.pool.device, lengths)
+        return self._table.view(self.held, lengths)
 
     def overflows(self, tokens: int) -> bool:
         """Whether so many more would not fit."""
@@ -179,14 +141,12 @@ class KVMemory:
         Raises:
             CapacityExceeded: if the pool cannot promise the pages that later writes would copy.
         """
-        view = self._sink_view() if sink_only else self.view()
-        extent = self._sink_extent() if sink_only else self.extent()
-        table = self._table[: len(view.pages)]
-        lease = self.pool.lease(len(table))
-        self.pool.hold(table)
-        snapshot = Snapshot(self, table, lease, view, extent)
-        self._snapshots.append(snapshot)
-        return snapshot
+        if sink_only:
+            length = int(self._tokens.sink.sum())  # it came first and always stays
+            pin, floor = self._table.pin(length), self._floor()
+            return Snapshot(self._table.view(length), Extent(floor, floor, floor, None, None), pin)
+        pin = self._table.pin(self.held)
+        return Snapshot(self.view(), self.extent(), pin)
 
     def extent(self) -> Extent:
         """Next position and the stretch of stream that is held."""
@@ -219,22 +179,20 @@ class KVMemory:
         if len(rows) != len(positions):
             raise ValueError(f"a sink of {len(rows)} tokens, not {len(positions)}")
         places = np.arange(len(rows))  # it came first, always stays, and what moves is at the end
-        self._prepare(places)
-        self.pool.copy_slots(source, self._flat(places))
+        self._table.prepare(places)
+        self.pool.copy_slots(source, self._table.flat(places))
         self._tokens.positions[rows] = positions
 
     def release(self) -> None:
         """Give all pages back; snapshots keep theirs until they are released. Idempotent."""
-        self.pool.drop(self._table)
-        self._table = []
+        self._table.release()
         self._tokens = TokenTable.empty()
         self._rows = self._rows[..., :0]
         self._lengths = torch.zeros_like(self._lengths)
-        self._lease.close()
 
     def state(self) -> MemoryState:
         """All that is held, copied to the host: what `restore` makes a memory of again."""
-        keys, values = (blanked(x, self._rows) for x in self._stored(np.arange(self.held)))
+        keys, values = (blanked(x, self._rows) for x in self._table.stored(np.arange(self.held)))
         return MemoryState(
             keys,
             values,
@@ -259,18 +217,11 @@ class KVMemory:
         self.next_position, self._group = state.next_position, state.next_group
         self.seen = state.seen
         places = np.arange(state.held)
-        self._prepare(places)
+        self._table.prepare(places)
         keys, values = (x.to(self.pool.device) for x in (state.keys, state.values))
-        self.pool.write(self._flat(places)[None, None], keys, values)
+        self.pool.write(self._table.flat(places)[None, None], keys, values)
         if self.archive is not None and state.archive is not None:
             self.archive.restore(state.archive)
-
-    def _sink_view(self) -> View:
-        length = int(self._tokens.sink.sum())  # it came first and always stays
-        return View.of(self._table, length, self.pool.page_size, self.pool.device)
-
-    def _sink_extent(self) -> Extent:
-        return Extent(self._floor(), self._floor(), self._floor(), None, None)
 
     def _floor(self) -> int:
         sink = self._tokens.positions[self._tokens.sink]
@@ -294,7 +245,7 @@ class KVMemory:
         return TokenTable(positions, group, times.astype(np.float64), kind)
 
     def _contents(self, observed: Observed | None) -> Contents:
-        slots, rows = self._flat(np.arange(self.held)), self._rows.to(self.pool.device)
+        slots, rows = self._table.flat(np.arange(self.held)), self._rows.to(self.pool.device)
         return Contents(self._tokens, rows, self.pool, slots, self._rotation, observed)
 
     def _retain(self, retained: Retained) -> None:
@@ -307,8 +258,8 @@ class KVMemory:
         inside = place < self._lengths[..., None]
         holes, movers = (~stay & inside).nonzero(), (stay & ~inside).nonzero()
         if len(holes):
-            self._prepare(np.unique(holes[:, 2].numpy()))
-            source, target = (self._flat(x[:, 2].numpy()) for x in (movers, holes))
+            self._table.prepare(np.unique(holes[:, 2].numpy()))
+            source, target = (self._table.flat(x[:, 2].numpy()) for x in (movers, holes))
             if self.policy.per_head:
                 self.pool.copy_entries(holes[:, 0], holes[:, 1], source, target)
             else:
@@ -325,7 +276,7 @@ class KVMemory:
         places = gone.nonzero()[:, 0]
         rows = self._rows[0, 0, places]
         order = torch.argsort(rows)  # as it came
-        keys, values = self._stored(places[order].numpy())
+        keys, values = self._table.stored(places[order].numpy())
         archive.put(keys, values, self._tokens.rows(rows[order].numpy()))
 
     def _add(
@@ -346,8 +297,8 @@ class KVMemory:
         self._tokens = self._tokens.joined(new)
         if not n:
             return
-        self._prepare(np.unique(places.numpy()))
-        target = self._flat(places.flatten().numpy()).view(*heads, n)
+        self._table.prepare(np.unique(places.numpy()))
+        target = self._table.flat(places.flatten().numpy()).view(*heads, n)
         if made is not None:
             self.pool.write(target, *made)
         elif source is not None and self.policy.per_head:
@@ -363,39 +314,3 @@ class KVMemory:
         number = torch.cat([used[:-1].cumsum(0) - 1, torch.tensor([-1])])
         self._rows = number[self._rows]
         self._tokens = self._tokens.rows(kept.numpy())
-
-    def _prepare(self, places: NDArray[np.int64]) -> None:
-        """Own, unshared pages under all `places`: new ones at the end, copies of pinned ones."""
-        size = self.pool.page_size
-        for page_index in np.unique(places // size).tolist():
-            if page_index == len(self._table):
-                self._table.append(self._lease.take())
-            elif self.pool.references(self._table[page_index]) > 1:
-                self._copy_on_write(page_index)
-
-    def _copy_on_write(self, page_index: int) -> None:
-        old = self._table[page_index]
-        payer = next(s for s in self._snapshots if s.names(old) and s._lease.rights > 0)
-        fresh = payer._lease.take()
-        self.pool.copy_page(old, fresh)
-        self.pool.drop([old])
-        self._table[page_index] = fresh
-
-    def _stored(self, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Keys and values at places, copied, each [layers, kv_heads, n, d]."""
-        slots = self._flat(places)
-        keys, values = (
-            store.flatten(1, 2)[:, slots].transpose(1, 2)
-            for store in (self.pool.keys, self.pool.values)
-        )
-        return keys, values
-
-    def _flat(self, places: NDArray[np.int64]) -> Tensor:
-        size = self.pool.page_size
-        pages = np.asarray(self._table, np.int64)[places // size]
-        return torch.from_numpy(pages * size + places % size).to(self.pool.device)
-
-    def _forget(self, snapshot: Snapshot) -> None:
-        self._snapshots.remove(snapshot)
-        self.pool.drop(snapshot._table)
-        snapshot._lease.close()

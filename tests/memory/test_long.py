@@ -11,7 +11,7 @@ import torch
 
 from core.errors import CapacityExceeded
 from memory.codecs.plain import Plain
-from memory.memory import KVMemory, Snapshot
+from memory.memory import KVMemory
 from memory.observation import Observed
 from memory.policies.policy import MemoryPolicy
 from memory.policies.registry import POLICIES
@@ -19,6 +19,7 @@ from memory.policies.sink_window import SinkWindow
 from memory.pool import KVShape, PagePool
 from memory.recall.archive import Archive
 from memory.scratch import Scratch
+from memory.snapshot import Snapshot
 from models.qwen3_vl import Qwen3VL
 from tests.memory.policies.running import HEADS, ROTATION, SHAPE, Run
 from tests.memory.test_memory import append

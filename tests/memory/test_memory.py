@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.errors import CapacityExceeded
-from memory.memory import KVMemory, Snapshot
+from memory.memory import KVMemory
 from memory.policies.sink_window import SinkWindow
 from memory.pool import KVShape, PagePool
 from memory.scratch import Scratch
+from memory.snapshot import Snapshot
 
 SHAPE = KVShape(2, 1, 4)
 
