@@ -3,7 +3,8 @@
 All presets watch one stream side by side at equal bytes; at some lengths each takes its turn with
 the same segments and the same question, so that whatever else the machine does hits all alike. The
 stream is accelerated: the camera looks for one temporal step and then not for a while, and pictures
-repeat, so that hours are a few hundred steps; clocks and positions are those of the whole time.
+repeat, so that hours are a few hundred steps; clocks are those of the whole time. Memories that
+count seconds hold less of such a stream than of one that is watched without a break (`--every 1`).
 """
 
 from __future__ import annotations

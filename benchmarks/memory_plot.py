@@ -47,6 +47,9 @@ def draw(rows: Sequence[Row], path: Path) -> None:
             )
     for axes, title in zip(panels, _PANELS.values(), strict=True):
         axes.set_xscale("log")
+        lengths = sorted({row["minutes"] for row in rows})
+        axes.set_xticks(lengths, [f"{minutes:g}" for minutes in lengths])
+        axes.minorticks_off()
         axes.set_ylim(bottom=0)
         axes.set_xlabel("minutes of stream")
         axes.set_title(title)

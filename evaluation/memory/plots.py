@@ -45,10 +45,11 @@ def draw(tables: Tables, suite: str, path: Path) -> None:
         places = [place for place, name in enumerate(groups) if name in line.groups]
         look: dict[str, Any] = {"color": colours(number % colours.N), "linewidth": 1.1}
         look |= _CONTROLS.get(line.memory, {})
+        shift = 0.0
         if suite == NOW:  # kinds of questions have no order
-            look["linestyle"] = "none"
+            look["linestyle"], shift = "none", 0.6 * (number / len(lines) - 0.5)
         axes.plot(
-            places,
+            [place + shift for place in places],
             [100 * line.groups[groups[place]]["accuracy"] for place in places],
             marker=_MARKS[number % len(_MARKS)],
             markersize=6,

@@ -52,11 +52,11 @@ def markdown(result: Result, tables: Tables) -> Iterator[str]:
         f"visual tokens per temporal step, every memory in the bytes of {header['tokens']} tokens. "
         "Shares in percent with Wilson's 95% interval. MiB: the most that hot memory and archive "
         f"held when asked. p: exact McNemar test against {RECENT_4} on the same questions, not "
-        "corrected for the number of comparisons, with an arrow for the direction. read: share of "
-        "the questions at which the answer read the moment when what is asked about was last to be "
-        "seen; memories that give up single tokens count as soon as any token they hold is that "
-        f"old. `{DENSE}` gives up nothing, where the stream is short enough; `{BLACK}` saw as much "
-        "black video."
+        "corrected for the number of comparisons, with an arrow for the direction. reached: share "
+        "of the questions at which the answer read the moment when what is asked about was last "
+        "to be seen; memories that give up single tokens count as soon as any token they hold is "
+        f"that old. `{DENSE}` gives up nothing, where the stream is short enough; `{BLACK}` saw as "
+        "much black video."
     )
     for suite, lines in tables.items():
         whole = next(line for line in lines if line.memory == RECENT_4).whole
@@ -80,7 +80,7 @@ def _table(suite: str, lines: Sequence[Line]) -> Iterator[str]:
     known = {name for line in lines for name in line.groups}
     groups = [name for name in SUITES[suite].groups if name in known]
     tasks = [] if suite == NOW else list(lines[0].tasks)
-    columns = ["memory", "MiB", "right", "interval", f"p {RECENT_4}", "read", *groups, *tasks]
+    columns = ["memory", "MiB", "right", "interval", f"p {RECENT_4}", "reached", *groups, *tasks]
     yield f"| {' | '.join(columns)} |"
     yield "|" + "---|" * len(columns)
     for line in lines:
@@ -90,7 +90,7 @@ def _table(suite: str, lines: Sequence[Line]) -> Iterator[str]:
             f"{100 * line.whole['accuracy']:.1f}",
             f"{100 * line.whole['low']:.1f} to {100 * line.whole['high']:.1f}",
             _test(line.against),
-            "-" if suite == NOW else f"{100 * line.whole['covered']:.0f}",
+            "-" if suite == NOW or line.memory == BLACK else f"{100 * line.whole['covered']:.0f}",
             *(_share(line.groups.get(name)) for name in groups),
             *(_share(line.tasks.get(name)) for name in tasks),
         ]
