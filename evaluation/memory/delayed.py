@@ -16,7 +16,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from evaluation.memory.streams import FPS, SIZE, STEP, Put, Stream
+from evaluation.memory.streams import FPS, SIZE, STEP, Put, Stream, lasted
 from evaluation.scenes import held_out
 from worlds.questions.moment import Moment, Question
 from worlds.questions.past import recall
@@ -103,7 +103,8 @@ class Delayed:
             for question in self.questions:
                 age = self.start + steps[step] + 1 / FPS - question.about[0].leaves
                 task = "number" if _is_sign(question) else "colour"
-                puts.append(Put(step, task, question.text, question.answer, age, gap))
+                long = lasted(question, self.start)
+                puts.append(Put(step, task, question.text, question.answer, age, long, gap))
         name = f"delayed?seed={self.shown.seed}&from={self.start:g}"
         return Stream(name, self.picture, steps, tuple(puts))
 

@@ -52,11 +52,12 @@ def markdown(result: Result, tables: Tables) -> Iterator[str]:
         f"visual tokens per temporal step, every memory in the bytes of {header['tokens']} tokens. "
         "Shares in percent with Wilson's 95% interval. MiB: the most that hot memory and archive "
         f"held when asked. p: exact McNemar test against {RECENT_4} on the same questions, not "
-        "corrected for the number of comparisons, with an arrow for the direction. reached: share "
-        "of the questions at which the answer read the moment when what is asked about was last "
-        "to be seen; memories that give up single tokens count as soon as any token they hold is "
-        f"that old. `{DENSE}` gives up nothing, where the stream is short enough; `{BLACK}` saw as "
-        "much black video."
+        "corrected for the number of comparisons, with an arrow for the direction. Questions of "
+        "one stream are not independent: intervals are too narrow and p too small. reached: share "
+        "of the questions at which the answer read any moment at which what is asked about was to "
+        "be seen; memories that give up single tokens count as soon as any token they hold is that "
+        f"old. `{DENSE}` gives up nothing, where the stream is short enough; `{BLACK}` saw as much "
+        "black video."
     )
     for suite, lines in tables.items():
         whole = next(line for line in lines if line.memory == RECENT_4).whole

@@ -34,6 +34,7 @@ class Row:
     asked: float  # stream time of the newest frame, seconds
     steps: int  # temporal steps that entered memory before it
     age: float | None  # seconds since what must be known was last to be seen; None for now
+    lasted: float  # seconds that it had been in view by then
     gap: float | None  # seconds of other things between; None where nothing was put there
     said: Mapping[str, str]  # by memory
     held: Mapping[str, int]  # bytes, by memory
@@ -46,11 +47,14 @@ class Row:
         return self.suite, self.stream, self.asked, self.question
 
     def reached(self, memory: str) -> bool:
-        """Whether the answer read the moment when what must be known was last to be seen."""
+        """Whether the answer read any moment at which what must be known was to be seen."""
         if self.age is None:
             return True
-        seen = self.asked - self.age
-        return any(first - STEP <= seen <= last + STEP for first, last in self.read[memory])
+        end = self.asked - self.age
+        begin = end - self.lasted
+        return any(
+            first - STEP <= end and begin <= last + STEP for first, last in self.read[memory]
+        )
 
 
 @dataclass(slots=True)

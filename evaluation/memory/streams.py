@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from evaluation.responders import Excerpt
 from evaluation.scenes import Drawn
+from worlds.questions.moment import Question
 
 SIZE: Final = (192, 192)  # of the pictures: the model looks at them at half of this
 FPS: Final = 2.0  # of a step's two frames; one of the rates of training
@@ -30,6 +31,7 @@ class Put:
         text: of it.
         truth: the only right answer.
         age: seconds since what must be known was last to be seen; None for now.
+        lasted: seconds that it had been in view by then, as it was asked about.
         gap: seconds between the end of the stretch that shows it and the question; None where
             nothing was put between.
     """
@@ -39,6 +41,7 @@ class Put:
     text: str
     truth: str
     age: float | None = None
+    lasted: float = 0.0
     gap: float | None = None
 
 
@@ -69,6 +72,17 @@ class Stream:
         return self.steps[step] + 1 / FPS
 
 
+def lasted(question: Question, start: float) -> float:
+    """Seconds from when what is asked about looked as it did last until it was gone.
+
+    Args:
+        question: of `worlds.questions.past.recall`.
+        start: world time from which on somebody watched, seconds.
+    """
+    thing = question.about[0]
+    return thing.leaves - max(thing.appears, thing.looks[-1][0], start)
+
+
 def of_scene(drawn: Drawn, *, aged: bool) -> Stream:
     """A scene that is watched without a break.
 
@@ -81,7 +95,14 @@ def of_scene(drawn: Drawn, *, aged: bool) -> Stream:
         raise ValueError(f"a scene of {scene.fps} frames per second, not {FPS}")
     world = Excerpt(scene)
     puts = tuple(
-        Put(one.step, one.task, one.question.text, one.question.answer, one.age if aged else None)
+        Put(
+            one.step,
+            one.task,
+            one.question.text,
+            one.question.answer,
+            one.age if aged else None,
+            lasted(one.question, scene.start) if one.task == "recall" else 0.0,
+        )
         for one in posed
     )
     steps = tuple(STEP * number for number in range(1 + max(put.step for put in puts)))

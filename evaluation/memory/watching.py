@@ -140,6 +140,7 @@ class Watcher:
                 asked=stream.asked(put.step),
                 steps=put.step + 1,
                 age=put.age,
+                lasted=put.lasted,
                 gap=put.gap,
                 said={name: one.text for name, one in zip(names, own, strict=True)},
                 held=held,

@@ -61,6 +61,7 @@ def test_questions_are_put_when_the_gap_is_over_and_not_a_step_later(some):
         for put in stream.puts:
             assert stream.asked(put.step) == EVIDENCE + put.gap - 1 / FPS
             assert put.gap <= put.age <= put.gap + EVIDENCE
+            assert 0 < put.lasted <= EVIDENCE - (put.age - put.gap) + 1e-6
         assert stream.moments == tuple(sorted(stream.moments))
 
 

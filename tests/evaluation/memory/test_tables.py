@@ -30,6 +30,7 @@ def row(suite, number, **right):
         asked=100.0 + number,
         steps=76,
         age=None if suite == NOW else 20.0 if number % 2 else 40.0,
+        lasted=3.0,
         gap=60.0 if suite == DELAYED else None,
         said=said,
         held=dict.fromkeys(said, 10 * number),
@@ -64,6 +65,15 @@ def test_each_memory_is_tested_against_recent_4_on_the_same_questions():
     }
     assert line(tables, RECALL, RECENT_4).against is None
     assert "dense" not in {one.memory for one in tables[RECALL]}, "it answered nothing"
+
+
+@pytest.mark.parametrize(
+    ("stretch", "reached"),
+    [((81, 81), True), ((78.5, 79), True), ((70, 75), False), ((83, 99), False), ((0, 99), True)],
+)
+def test_reached_means_that_any_moment_was_read_at_which_it_was_in_view(stretch, reached):
+    one = row(RECALL, 1, **{LOOKOUT: 1})  # asked at 101 s about what was in view from 78 s to 81 s
+    assert replace(one, read={LOOKOUT: [stretch]}).reached(LOOKOUT) == reached
 
 
 def test_what_an_archive_gave_back_counts_as_read():
