@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import json
 import math
 import time
@@ -143,6 +146,7 @@ class Trainer:
         """Train until done; saves about once a minute and at the end."""
         if self.done:
             return
+        _give_back()
         batches = iter(
             DataLoader(
                 _Endless(self.phase, self.seed + self.step),
@@ -211,6 +215,13 @@ class Trainer:
             fresh,
         )
         fresh.replace(self._file)
+
+
+def _give_back() -> None:
+    """Give freed memory back to the system: a forked worker would hold a second copy of it."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # only glibc keeps it, and knows the call
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _by_decay(parameters: list[nn.Parameter], factor: float) -> list[dict[str, Any]]:
