@@ -137,7 +137,12 @@ class Engine:
             try:
                 archive = recalling.archive(self.model) if recalling is not None else None
                 handle.memory = KVMemory(
-                    self.pool, self.limits.capacity, eviction, self.model.rotation, archive
+                    self.pool,
+                    self.limits.capacity,
+                    eviction,
+                    self.model.rotation,
+                    archive,
+                    self.limits.reach(self.model.reach),
                 )
             except LookoutError as error:
                 handle.closed = True

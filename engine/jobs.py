@@ -70,6 +70,7 @@ class SegmentJob:
     frames: int = 0
     encoded: int = 0
     kept: int = 0
+    forgotten: int = 0  # tokens that memory gave up before it was prefilled
     steps: tuple[KeptStep, ...] = ()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from memory.reach import Reach
+
 PROXY: Final = 8  # most tokens of the question nobody asked that a memory policy may put
 
 
@@ -37,6 +39,18 @@ class Limits:
     selector_budget: int = 0
     bank_steps: int = 0
     recall_budget: int = 0
+
+    def reach(self, positions: int | None) -> Reach | None:
+        """How far back memories may hold something, so that the ends of answers still reach it.
+
+        Args:
+            positions: over which the model was made to look back; half of them are the memory's
+                however long answers may be.
+        """
+        if positions is None:
+            return None
+        said = self.prompt_tokens + self.answer_tokens + self.recall_budget
+        return Reach(max(positions - said, positions // 2))
 
     def pages(self, step_tokens: int, marker_tokens: int) -> int:
         """Pages for all cameras and answers at their worst, copies on write included.

@@ -54,8 +54,6 @@ class Perception:
         if job.is_sink:
             job.chunk = model.prefix()
         else:
-            if memory.drift() > DRIFT:
-                self._move_sink(memory)
             encoded, kept = pruner.encoded, pruner.kept
             decided = pruner.push(job.tokens) if job.tokens is not None else pruner.flush()
             job.encoded, job.kept = pruner.encoded - encoded, pruner.kept - kept
@@ -71,6 +69,9 @@ class Perception:
             job.chunk = join(chunks) if chunks else None
         job.tokens = None
         if job.chunk is not None:
+            job.forgotten = memory.keep_within_reach(job.chunk.next_position)
+            if memory.drift() > DRIFT or memory.sink_strays(job.chunk.next_position):
+                self._move_sink(memory)
             job.scratch = Scratch(self._runner.pool, len(job.chunk))
             if memory.policy.observes is Observes.NEWEST:
                 job.observed = Observed(memory.policy.queries)
@@ -91,12 +92,12 @@ class Perception:
 
     def remember(self, job: SegmentJob) -> None:
         """Move the prefilled tokens into memory, bring it under capacity, tell the listener."""
-        memory, evicted = _memory(job.handle), 0
+        memory, evicted = _memory(job.handle), job.forgotten
         if job.chunk is not None and job.scratch is not None:
             times = None if job.is_sink else job.chunk.times.numpy()
             if memory.policy.observes is Observes.PROXY and memory.overflows(len(job.chunk)):
                 job.observed = self._proxy(memory)
-            evicted = memory.append(
+            evicted += memory.append(
                 job.scratch.view().slots,
                 _positions(job.chunk),
                 times,
@@ -140,7 +141,10 @@ class Perception:
         """
         model = self._runner.model
         room = DRIFT // 2 if memory.archive is not None else 0  # for what is thawed between
-        chunk = model.prefix(memory.oldest_position() - room - len(model.prefix()))
+        own = len(model.prefix())
+        if memory.reach is not None:
+            room = max(0, min(room, memory.reach.slack - own))
+        chunk = model.prefix(memory.oldest_position() - room - own)
         scratch = Scratch(self._runner.pool, len(chunk))
         try:
             self._runner.forward([Row(chunk, None, scratch)])

@@ -133,7 +133,12 @@ class SideBySide:
             place = self.places[name]
             archive = None if place.recalling is None else place.recalling.archive(self.model)
             memory = KVMemory(
-                self.pool, place.capacity, place.eviction, self.model.rotation, archive
+                self.pool,
+                place.capacity,
+                place.eviction,
+                self.model.rotation,
+                archive,
+                Limits(prompt_tokens=PROMPT, answer_tokens=self._words).reach(self.model.reach),
             )
             handle = MemoryHandle(OnlinePruner(*self._pruning), memory, place.recalling)
             self._handles[name] = handle

@@ -19,11 +19,12 @@ from memory.block_table import BlockTable
 from memory.observation import Observed
 from memory.policies.policy import Contents, MemoryPolicy, Retained
 from memory.pool import PagePool
+from memory.reach import Reach
 from memory.recall.archive import Archive
 from memory.rotation import Rotation
 from memory.saving.state import MemoryState, blanked
 from memory.snapshot import Extent, Snapshot
-from memory.table import SINK, TEXT, VISUAL, TokenTable
+from memory.table import TokenTable, described
 from memory.view import View
 
 
@@ -36,6 +37,7 @@ class KVMemory:
         policy: what is given up when it is full.
         rotation: how the model turns its keys; for policies that must know.
         archive: where steps go that are given up whole; None loses them.
+        reach: how far back from what comes next steps may lie; None: however far.
 
     Raises:
         CapacityExceeded: if the pool cannot promise the pages.
@@ -49,6 +51,7 @@ class KVMemory:
         policy: MemoryPolicy,
         rotation: Rotation | None = None,
         archive: Archive | None = None,
+        reach: Reach | None = None,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1 token, not {capacity}")
@@ -60,6 +63,7 @@ class KVMemory:
         self.seen = 0  # tokens ever appended
         self.next_position = 0
         self.archive = archive
+        self.reach = reach
         self._rotation = rotation
         self._table = BlockTable(pool, capacity)
         self._tokens = TokenTable.empty()
@@ -114,7 +118,7 @@ class KVMemory:
         Raises:
             CapacityExceeded: if the sink would leave no room for anything else.
         """
-        before, new = self.held, self._describe(positions, times, visual)
+        before, new = self.held, described(positions, times, visual, self._group)
         sink = int(self._tokens.sink.sum())
         if sink + int(new.sink.sum()) >= self.capacity:
             raise CapacityExceeded(
@@ -122,6 +126,9 @@ class KVMemory:
                 "tokens: raise memory.capacity"
             )
         self.seen += len(new)
+        self._group = max(self._group, int(new.group.max(initial=-1)) + 1)
+        if len(new):
+            self.keep_within_reach(int(positions.max()) + 1)
         came, chosen = len(new), new.newest(self.capacity - sink)
         new, source = new.rows(chosen), source[torch.from_numpy(chosen).to(source.device)]
         # What comes in cut short leaves no gap behind it: nothing older stays.
@@ -131,6 +138,22 @@ class KVMemory:
             self._retain(retained)
         self._add(new, source[None, None])
         return before + came - self.held
+
+    def keep_within_reach(self, end: int) -> int:
+        """Give up steps too far back from a token at `end`; how many fewer are held.
+
+        The fixed beginning stays; `sink_strays` says when it must be moved.
+        """
+        before = self.held
+        if self.reach is not None and (lost := self.reach.lost(self._tokens, end)).any():
+            contents = self._contents(None)
+            self._retain(Retained(contents.filled & ~contents.column(lost)))
+        return before - self.held
+
+    def sink_strays(self, end: int) -> bool:
+        """Whether the fixed beginning lies too far back from a token at `end`."""
+        sink = self._tokens.rows(self._tokens.sink)
+        return self.reach is not None and self.reach.exceeded(sink, end)
 
     def snapshot(self, *, sink_only: bool = False) -> Snapshot:
         """What is held now, unaffected by whatever comes.
@@ -226,23 +249,6 @@ class KVMemory:
     def _floor(self) -> int:
         sink = self._tokens.positions[self._tokens.sink]
         return int(sink.max()) + 1 if len(sink) else 0
-
-    def _describe(
-        self,
-        positions: NDArray[np.int64],
-        times: NDArray[np.float64] | None,
-        visual: NDArray[np.bool_] | None,
-    ) -> TokenTable:
-        n = len(positions)
-        kind = np.where(np.zeros(n, bool) if visual is None else visual, VISUAL, TEXT).astype(
-            np.int8
-        )
-        if times is None:
-            return TokenTable(positions, np.full(n, SINK, np.int64), np.full(n, np.nan), kind)
-        starts = np.concatenate([[False], times[1:] != times[:-1]]) if n else np.empty(0, bool)
-        group = self._group + np.cumsum(starts).astype(np.int64)
-        self._group = int(group[-1]) + 1 if n else self._group
-        return TokenTable(positions, group, times.astype(np.float64), kind)
 
     def _contents(self, observed: Observed | None) -> Contents:
         slots, rows = self._table.flat(np.arange(self.held)), self._rows.to(self.pool.device)

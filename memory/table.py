@@ -64,3 +64,27 @@ class TokenTable:
         return TokenTable(
             *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
         )
+
+
+def described(
+    positions: NDArray[np.int64],
+    times: NDArray[np.float64] | None,
+    visual: NDArray[np.bool_] | None,
+    group: int,
+) -> TokenTable:
+    """A table of tokens as they come in.
+
+    Args:
+        positions: rotary (t, h, w), [n, 3].
+        times: stream seconds of each token's temporal step, non-decreasing [n]; tokens of one time
+            are one group. None marks the sink.
+        visual: which are places of pictures, [n]; None: none of them.
+        group: number of the first step.
+    """
+    n = len(positions)
+    kind = np.where(np.zeros(n, bool) if visual is None else visual, VISUAL, TEXT).astype(np.int8)
+    if times is None:
+        return TokenTable(positions, np.full(n, SINK, np.int64), np.full(n, np.nan), kind)
+    starts = np.concatenate([[False], times[1:] != times[:-1]]) if n else np.empty(0, bool)
+    groups = group + np.cumsum(starts).astype(np.int64)
+    return TokenTable(positions, groups, times.astype(np.float64), kind)

@@ -74,6 +74,7 @@ class Qwen3VL(VideoLanguageModel):
         self.shape = KVShape(
             text.num_hidden_layers, text.num_key_value_heads, text.head_dim, model.dtype
         )
+        self.reach = text.max_position_embeddings
         self.stop_ids = _stop_ids(model, tokenizer)
         self.silence = tokenizer.get_vocab().get(SILENCE)
         self.frames_per_step = self._temporal

@@ -40,6 +40,7 @@ class VideoLanguageModel(ABC):
     info: ModelInfo
     shape: KVShape
     rotation: Rotation  # how keys are turned by their positions
+    reach: int | None  # positions over which it was made to look back; None: nothing is known
     device: torch.device
     stop_ids: frozenset[int]
     silence: int | None  # the token that says nothing, of a model that knows standing questions

@@ -97,6 +97,24 @@ class Spying(MemoryPolicy):
 
 
 @EVERY
+def test_no_policy_lets_a_model_look_farther_back_than_it_was_made_to(engine, kind):
+    handle = open_camera(engine, memory=kind())
+    memory, reach = handle.memory, ours().reach
+    assert memory is not None
+    assert reach is not None
+    first = memory.extent().floor
+    for i in range(16):
+        show(engine, handle, segment(i))
+        end = memory.next_position + LIMITS.prompt_tokens + LIMITS.answer_tokens
+        assert end - memory.tokens.positions.min() <= reach, "the beginning included"
+        assert memory.tokens.sink.any() and not memory.tokens.sink.all()
+        memory.next_position += reach // 7  # as after minutes; the engine has nothing to do now
+    assert memory.extent().floor > first + reach, "or nothing had to follow"
+    ask(engine, handle).wait()
+    settle(engine, [handle])
+
+
+@EVERY
 def test_memory_stays_within_its_bytes_however_long_the_stream(engine, kind):
     handle = open_camera(engine, memory=kind())
     free = engine.pool.unpromised

@@ -9,6 +9,7 @@ from memory.memory import KVMemory
 from memory.observation import Observed
 from memory.policies.policy import MemoryPolicy
 from memory.pool import KVShape, PagePool
+from memory.reach import Reach
 from memory.rotation import Rotation
 from memory.scratch import Scratch
 from memory.table import MERGED, SUMMARY
@@ -29,6 +30,7 @@ class Run:
         sink: tokens of the fixed beginning.
         seed: of all keys, values and queries.
         device: of the pool.
+        reach: of the memory.
     """
 
     def __init__(
@@ -38,9 +40,10 @@ class Run:
         sink: int = 3,
         seed: int = 0,
         device: str = "cpu",
+        reach: Reach | None = None,
     ) -> None:
         self.pool = PagePool(SHAPE, 100, 8, device)
-        self.memory = KVMemory(self.pool, capacity, policy, ROTATION)
+        self.memory = KVMemory(self.pool, capacity, policy, ROTATION, reach=reach)
         self.rng = np.random.default_rng(seed)
         self.torch = torch.Generator().manual_seed(seed)
         self.keys: dict[tuple[int, ...], torch.Tensor] = {}  # by position, [layers, kv_heads, d]
