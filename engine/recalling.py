@@ -15,7 +15,9 @@ import torch
 from engine.runner import Row, Runner
 from memory.codecs.codec import Codec
 from memory.observation import Observed
-from memory.recall.archive import Archive, Step, thaw
+from memory.packed.choice import choose
+from memory.readers.reader import Demand
+from memory.recall.archive import Archive, Step
 from memory.recall.finding import find
 from memory.recall.gate import Gate
 from memory.recall.placing import place
@@ -118,12 +120,7 @@ def put(runner: Runner, recalled: Recalled, scratch: Scratch) -> None:
     """Thaw into the first slots of an answer's private pages."""
     if not recalled.steps:
         return
-    keys, values = [], []
-    for step, base, thawed in zip(
-        recalled.steps, recalled.bases, thaw(recalled.steps), strict=True
-    ):
-        moved = thawed.positions + (base - step.base)
-        keys.append(runner.model.rotation.put(thawed.keys, moved))
-        values.append(thawed.values)
+    pool = runner.pool
+    unpacker = choose(Demand(pool.device, pool.shape, pool.page_size))
     slots = scratch.extend(len(recalled))
-    runner.pool.write(slots[None, None], torch.cat(keys, 2), torch.cat(values, 2))
+    unpacker.put(recalled.steps, recalled.bases, runner.model.rotation, pool, slots)

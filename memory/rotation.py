@@ -39,9 +39,17 @@ class Rotation:
         wide = keys if keys.dtype == torch.float64 else keys.float()
         return self._turned(wide, positions, -1.0)
 
+    def angles(self, positions: Tensor) -> Tensor:
+        """By how much each pair of channels is turned, float64 [..., n, d / 2], in radians.
+
+        Args:
+            positions: int64 [..., n, 3].
+        """
+        at = positions[..., self.axes.to(positions.device)]  # [..., n, d / 2]
+        return at.double() * self.frequencies.to(positions.device)
+
     def _turned(self, keys: Tensor, positions: Tensor, sign: float) -> Tensor:
-        at = positions.to(keys.device)[..., self.axes.to(keys.device)]  # [..., n, d / 2]
-        angles = at.double() * self.frequencies.to(keys.device)
+        angles = self.angles(positions.to(keys.device))
         exact = torch.float64 if keys.dtype == torch.float64 else torch.float32
         cos, sin = angles.cos().to(exact), (sign * angles.sin()).to(exact)
         first, second = keys.to(exact).chunk(2, dim=-1)

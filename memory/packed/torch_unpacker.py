@@ -1,0 +1,45 @@
+"""The reference: decodes with the codec and computes with plain torch, on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from memory.packed.blocks import Blocks
+from memory.packed.unpacker import Unpacker
+from memory.pool import PagePool
+from memory.readers.partial import partial_attention
+from memory.recall.archive import Step, thaw
+from memory.rotation import Rotation
+
+
+class TorchUnpacker(Unpacker):
+    """What all others are compared with."""
+
+    def put(
+        self,
+        steps: Sequence[Step],
+        bases: Sequence[int],
+        rotation: Rotation,
+        pool: PagePool,
+        slots: Tensor,
+    ) -> None:
+        """See `Unpacker.put`."""
+        keys, values = [], []
+        for step, base, thawed in zip(steps, bases, thaw(steps), strict=True):
+            moved = thawed.positions + (base - step.base)
+            keys.append(rotation.put(thawed.keys, moved))
+            values.append(thawed.values)
+        pool.write(slots[None, None], torch.cat(keys, 2), torch.cat(values, 2))
+
+    def attend(
+        self, blocks: Blocks, layer: int, query: Tensor, scale: float
+    ) -> tuple[Tensor, Tensor]:
+        """See `Unpacker.attend`."""
+        bare, values = blocks.decoded(layer)
+        keys = blocks.rotation.put(bare, blocks.positions)
+        return partial_attention(
+            query, keys.transpose(0, 1), values.transpose(0, 1), scale, causal=False
+        )
