@@ -132,10 +132,10 @@ class Speech:
                 return
         else:
             answer.position += 1
-        silence = self._runner.model.silence
-        if silence is not None and not answer.said and not answer.ask.standing:
-            logits = logits.clone()
-            logits[silence] = -torch.inf  # who asks once is answered
+        model = self._runner.model
+        if model.silence is not None and not answer.said:
+            logits = logits.clone()  # who asks once is answered
+            logits[model.silence] += model.silence_bias if answer.ask.standing else -torch.inf
         self._say(answer, sample(logits, answer.ask.temperature, answer.generator))
 
     def end(

@@ -24,6 +24,7 @@ from memory.readers.reader import Plan
 from models import attention as functions
 from models.attention import Received
 from models.layout import Chunk, join, text_positions, vision_positions
+from models.likeness import compared
 from models.preprocess import cells, fit_size, patchify
 from models.rotary import ExactRotary
 from models.vlm import ModelInfo, VideoLanguageModel
@@ -77,6 +78,8 @@ class Qwen3VL(VideoLanguageModel):
         self.reach = text.max_position_embeddings
         self.stop_ids = _stop_ids(model, tokenizer)
         self.silence = tokenizer.get_vocab().get(SILENCE)
+        own: dict[str, float] = getattr(model.generation_config, "lookout", {})
+        self.silence_bias = float(own.get("silence_bias", 0.0))
         self.frames_per_step = self._temporal
         self.marker_tokens = MARKERS
         self.max_step_tokens = max_pixels // (self._patch * self._merge) ** 2 + MARKERS
@@ -191,14 +194,16 @@ class Qwen3VL(VideoLanguageModel):
         """See `VideoLanguageModel.forward`."""
         packed = join(list(chunks))
         sees = bool(packed.visual.any())
-        hidden = self._model.model.language_model(
-            inputs_embeds=packed.embeds[None],
-            position_ids=packed.positions[:, None].to(self.device),
-            use_cache=False,
-            visual_pos_masks=packed.visual[None].to(self.device) if sees else None,
-            deepstack_visual_embeds=list(packed.deepstack) if sees else None,
-            plan=plan,
-        ).last_hidden_state[0]  # [n, d]
+        language = self._model.model.language_model
+        with compared(language.layers, packed, plan):
+            hidden = language(
+                inputs_embeds=packed.embeds[None],
+                position_ids=packed.positions[:, None].to(self.device),
+                use_cache=False,
+                visual_pos_masks=packed.visual[None].to(self.device) if sees else None,
+                deepstack_visual_embeds=list(packed.deepstack) if sees else None,
+                plan=plan,
+            ).last_hidden_state[0]  # [n, d]
         last = torch.tensor([span.stop - 1 for span in plan.spans], device=self.device)
         logits: Tensor = self._model.lm_head(hidden[last]).float()
         return logits

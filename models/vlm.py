@@ -44,6 +44,8 @@ class VideoLanguageModel(ABC):
     device: torch.device
     stop_ids: frozenset[int]
     silence: int | None  # the token that says nothing, of a model that knows standing questions
+    # Added to its logit when one is answered: what is awaited is rarer than it was in training.
+    silence_bias: float
     frames_per_step: int  # frames that one temporal step covers
     max_step_tokens: int  # most tokens of one temporal step, its timestamp and markers included
     marker_tokens: int  # most tokens of the timestamp and markers alone

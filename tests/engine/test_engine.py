@@ -78,7 +78,21 @@ def test_only_a_standing_question_may_be_answered_by_saying_nothing(engine, monk
     standing.wait(), once.wait()
     assert standing.text.startswith(ours().detokenize(ids[:1]))
     assert not once.text.startswith(ours().detokenize(ids[:1]))
+    rare = ids[0] + 1
+    word = ours().detokenize([rare])
+    assert word.strip()
+    monkeypatch.setattr(ours(), "silence", rare)
+    assert said_first(engine, handle, standing=True) != word
+    monkeypatch.setattr(ours(), "silence_bias", 1e6)
+    assert said_first(engine, handle, standing=True) == word
+    assert said_first(engine, handle) != word
     settle(engine, [handle])
+
+
+def said_first(engine, handle, standing=False) -> str:
+    heard = ask(engine, handle, standing=standing, tokens=1)
+    heard.wait()
+    return heard.text
 
 
 def test_an_answer_given_while_segments_enter_memory_is_that_of_a_paused_run(engine):
