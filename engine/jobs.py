@@ -65,7 +65,7 @@ class SegmentJob:
     tokens: VisualTokens | None = None  # encoded, not yet pruned
     chunk: Chunk | None = None  # laid out; None until pruned
     scratch: Scratch | None = None
-    observed: Observed | None = None  # newest queries, where the memory's policy wants them
+    observed: Observed | None = None  # of its prefill, where the memory's policy wants it
     done: int = 0  # tokens of the chunk already prefilled
     frames: int = 0
     encoded: int = 0

@@ -73,8 +73,7 @@ class Perception:
             if memory.drift() > DRIFT or memory.sink_strays(job.chunk.next_position):
                 self._move_sink(memory)
             job.scratch = Scratch(self._runner.pool, len(job.chunk))
-            if memory.policy.observes is Observes.NEWEST:
-                job.observed = Observed(memory.policy.queries)
+            job.observed = _watched(memory)
 
     def row(self, job: SegmentJob, tokens: int) -> Row:
         """The next `tokens` of the job's chunk, ready for a forward."""
@@ -188,6 +187,14 @@ def _positions(chunk: Chunk) -> NDArray[np.int64]:
     """As a memory wants them, [n, 3]."""
     positions: NDArray[np.int64] = chunk.positions.T.contiguous().numpy()
     return positions
+
+
+def _watched(memory: KVMemory) -> Observed | None:
+    """What a prefill notes for the memory's policy."""
+    observes = memory.policy.observes
+    if observes is Observes.NEWEST:
+        return Observed(memory.policy.queries)
+    return Observed(0, states=True) if observes is Observes.STATES else None
 
 
 def _memory(handle: MemoryHandle) -> KVMemory:

@@ -9,8 +9,11 @@ All methods belong to one thread (the engine's); counters may be read from any.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -113,7 +116,7 @@ class KVMemory:
             times: stream seconds of each token's temporal step, non-decreasing [n]; tokens of one
                 time are one group. None marks the sink, which is never evicted.
             visual: which are places of pictures, [n]; None: none of them.
-            observed: queries for a policy that wants to see them.
+            observed: what a policy wants to see of their forward.
 
         Raises:
             CapacityExceeded: if the sink would leave no room for anything else.
@@ -129,6 +132,7 @@ class KVMemory:
         self._group = max(self._group, int(new.group.max(initial=-1)) + 1)
         if len(new):
             self.keep_within_reach(int(positions.max()) + 1)
+        likeness = None if observed is None else observed.likeness(new.visual)
         came, chosen = len(new), new.newest(self.capacity - sink)
         new, source = new.rows(chosen), source[torch.from_numpy(chosen).to(source.device)]
         # What comes in cut short leaves no gap behind it: nothing older stays.
@@ -137,6 +141,8 @@ class KVMemory:
         if retained is not None:
             self._retain(retained)
         self._add(new, source[None, None])
+        if likeness is not None:
+            self._settle(likeness[:, torch.from_numpy(chosen).to(likeness.device)])
         return before + came - self.held
 
     def keep_within_reach(self, end: int) -> int:
@@ -253,6 +259,14 @@ class KVMemory:
     def _contents(self, observed: Observed | None) -> Contents:
         slots, rows = self._table.flat(np.arange(self.held)), self._rows.to(self.pool.device)
         return Contents(self._tokens, rows, self.pool, slots, self._rotation, observed)
+
+    def _settle(self, likeness: Tensor) -> None:
+        """Let the policy look at what just came in, whose likeness is [layers, n]."""
+        older = len(self._tokens) - likeness.shape[1]
+        whole = F.pad(likeness, (older, 0), value=torch.nan)
+        stay = self.policy.settle(replace(self._contents(None), likeness=whole))
+        if stay is not None:
+            self._retain(Retained(stay))
 
     def _retain(self, retained: Retained) -> None:
         """Close the holes: the last slots that stay move into those given up."""

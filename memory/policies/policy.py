@@ -2,7 +2,8 @@
 
 A policy is a frozen dataclass of parameters and holds nothing about any camera. It is asked before
 every append and says what stays, head by head if it likes; summaries may take the place of what
-goes. The fixed beginning always stays, and what comes in always enters whole.
+goes. The fixed beginning always stays, and what comes in always enters whole; it may be asked once
+more when that is done.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from memory.table import TokenTable
 
 
 class Observes(Enum):
-    """Whose queries a policy wants to see."""
+    """What a policy wants to see of the forwards that fill a memory."""
 
     NOTHING = auto()
-    NEWEST = auto()  # of the newest visual tokens, as they were prefilled
-    PROXY = auto()  # of a question that nobody asked, put to the memory when it is full
+    NEWEST = auto()  # queries of the newest visual tokens, as they were prefilled
+    PROXY = auto()  # queries of a question that nobody asked, put to the memory when it is full
+    STATES = auto()  # no queries: how like visual tokens remained to what was seen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +47,7 @@ class Contents:
     slots: Tensor  # int64 [n], flat slots of the pool
     rotation: Rotation | None = None
     observed: Observed | None = None
+    likeness: Tensor | None = None  # float32 [layers, tokens]; NaN for all but what just came in
 
     @property
     def filled(self) -> Tensor:
@@ -130,3 +133,11 @@ class MemoryPolicy(ABC):
             incoming: what is about to be added.
             limit: tokens per head, at least those of the sink.
         """
+
+    def settle(self, contents: Contents) -> Tensor | None:
+        """What stays once everything came in, bool as `Contents.rows`; None for all of it.
+
+        The sink stays. Asked of policies that observe `STATES`, and only here they are shown
+        `Contents.likeness`.
+        """
+        return None

@@ -7,6 +7,7 @@ from memory.policies.infinipot_v import InfiniPotV
 from memory.policies.live_vlm import LiveVLM
 from memory.policies.movie_chat import MovieChat
 from memory.policies.policy import MemoryPolicy
+from memory.policies.sharp_v import SharpV
 from memory.policies.sink_window import RecentSeconds, RecentSteps, SinkWindow
 from memory.policies.stream_mem import StreamMem
 
@@ -19,4 +20,5 @@ POLICIES: tuple[type[MemoryPolicy], ...] = (
     LiveVLM,
     Hermes,
     MovieChat,
+    SharpV,
 )

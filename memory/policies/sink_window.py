@@ -93,7 +93,7 @@ def newest_steps(contents: Contents, limit: int, at_least: int = 0) -> Retained 
     if not at_least and held.max() <= limit:
         return None
     groups = np.unique(contents.tokens.group[~contents.tokens.sink])
-    sizes = _sizes(contents, groups)  # [steps, heads]
+    sizes = step_sizes(contents, groups)  # [steps, heads]
     gone = at_least
     while gone < len(groups) and (held - sizes[:gone].sum(0) > limit).any():
         gone += 1
@@ -104,8 +104,13 @@ def newest_steps(contents: Contents, limit: int, at_least: int = 0) -> Retained 
     return Retained(contents.column(stays) & contents.filled)
 
 
-def _sizes(contents: Contents, groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Tokens of each step in each head, [steps, heads]."""
+def step_sizes(contents: Contents, groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Tokens of each step in each head, [steps, heads].
+
+    Args:
+        contents: what is held.
+        groups: all steps, increasing.
+    """
     places = np.searchsorted(groups, contents.tokens.group)
     places[contents.tokens.sink] = len(groups)
     of_slot = contents.column(places).masked_fill(~contents.filled, len(groups)).flatten(0, 1)

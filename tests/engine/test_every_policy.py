@@ -15,6 +15,7 @@ from engine.scheduler import Scheduler
 from memory.policies.live_vlm import LiveVLM
 from memory.policies.policy import MemoryPolicy, Observes
 from memory.policies.registry import POLICIES
+from memory.policies.sharp_v import SharpV
 from pruning.uniform import Uniform
 from tests.engine.listeners import Heard, open_camera, settle, show
 from tests.tiny import ours, segment
@@ -75,6 +76,23 @@ def test_the_newest_visual_tokens_are_what_a_policy_that_wants_them_scores_by(en
         show(engine, handle, segment(i))
     assert max(seen) <= 2, "a step of one visual token has no more, whatever marks it has"
     settle(engine, [handle])
+
+
+@pytest.mark.parametrize("granularity", ["layer", "token"])
+def test_layers_forget_what_they_see_otherwise_as_soon_as_it_was_prefilled(engine, granularity):
+    def lengths(threshold: float) -> torch.Tensor:
+        policy = SharpV(threshold, granularity, floor=0.0)
+        handle = open_camera(engine, memory=policy)
+        show(engine, handle, segment(0))
+        assert handle.memory is not None
+        found = (handle.memory.rows >= 0).sum(-1)
+        settle(engine, [handle])
+        return found
+
+    whole, strict = lengths(-1.0), lengths(0.999)
+    assert (whole == whole[0, 0]).all()
+    assert torch.equal(strict[0], whole[0]), "the first layer reads what was put in"
+    assert (strict[-1] < whole[-1]).all()
 
 
 @dataclass(frozen=True)

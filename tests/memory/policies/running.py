@@ -7,7 +7,7 @@ import torch
 
 from memory.memory import KVMemory
 from memory.observation import Observed
-from memory.policies.policy import MemoryPolicy
+from memory.policies.policy import MemoryPolicy, Observes
 from memory.pool import KVShape, PagePool
 from memory.reach import Reach
 from memory.rotation import Rotation
@@ -87,7 +87,11 @@ class Run:
         self.pool.values.flatten(1, 2)[:, slots] = v.to(self.pool.device)
         for i, position in enumerate(positions.tolist()):
             self.keys[tuple(position)], self.values[tuple(position)] = k[:, i], v[:, i]
-        self.evicted += self.memory.append(slots, positions, times, visual, self.observed())
+        seen = self.observed()
+        if self.memory.policy.observes is Observes.STATES:
+            for layer, cosines in enumerate(self.likeness(int(visual.sum()))):
+                seen.note_likeness(layer, cosines.to(self.pool.device))
+        self.evicted += self.memory.append(slots, positions, times, visual, seen)
         scratch.release()
 
     def observed(self) -> Observed:
@@ -97,6 +101,11 @@ class Run:
             queries = torch.randn(6, HEADS, SHAPE.head_dim, generator=self.torch)
             seen.note(layer, queries.to(self.pool.device))
         return seen
+
+    def likeness(self, places: int) -> torch.Tensor:
+        """Cosines as a forward would have noted them, [layers, places]: 1 at first, then less."""
+        cosines = 1 - 2 * torch.rand(SHAPE.layers, places, generator=self.torch)
+        return torch.cat([torch.ones(1, places), cosines[1:]])
 
     def held(self, layer: int, head: int) -> dict[tuple[int, ...], int]:
         """Positions that a head holds, and the slot of each; what was made left out."""

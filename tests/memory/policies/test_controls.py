@@ -45,6 +45,7 @@ class Still(Run):
 
     def __init__(self, policy: MemoryPolicy, planted: int, seed: int) -> None:
         self.planted: tuple[int, ...] | None = None
+        self.when = planted
         super().__init__(policy, capacity=CAPACITY, seed=seed)
         scene = torch.randn(17, SHAPE.kv_heads, SHAPE.head_dim, generator=self.torch)
         scene = F.normalize(scene, dim=-1) * SHAPE.head_dim**0.5  # or loud ones win
@@ -68,6 +69,14 @@ class Still(Run):
         for layer in range(SHAPE.layers):
             seen.note(layer, query[None])
         return seen
+
+    def likeness(self, places: int) -> torch.Tensor:
+        """The planted place is seen to the last layer, all else in the first only."""
+        cosines = torch.full((SHAPE.layers, places), 0.1)
+        cosines[0] = 1.0
+        if places and self.step == self.when:
+            cosines[:, CELL] = 0.9
+        return cosines
 
     def survives(self) -> bool:
         """Whether every head of the deepest layer holds it."""

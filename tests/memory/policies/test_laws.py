@@ -69,7 +69,7 @@ def test_what_fits_stays(kind):
 
 
 @EVERY
-def test_the_newest_step_is_always_held_whole(kind):
+def test_the_newest_step_is_always_held_whole_but_for_what_settles(kind):
     run = Run(kind(), capacity=40, seed=2)
     for _ in range(20):
         feed(run, 1)
@@ -78,7 +78,9 @@ def test_the_newest_step_is_always_held_whole(kind):
         for layer in range(len(run.memory.rows)):
             for rows in run.memory.rows[layer]:
                 groups = run.memory.tokens.group[rows[rows >= 0].numpy()]
-                assert int((groups == newest).sum()) == wanted
+                found = int((groups == newest).sum())
+                assert found == wanted or (kind().observes is Observes.STATES and found > 0)
+                assert found == wanted or layer > 0, "which likeness never touches"
 
 
 @EVERY
@@ -132,7 +134,7 @@ def test_nothing_but_the_sink_of_a_beginning_is_a_valid_memory(kind):
 @EVERY
 def test_who_wants_queries_says_how_many(kind):
     policy = kind()
-    assert (policy.queries > 0) == (policy.observes is not Observes.NOTHING)
+    assert (policy.queries > 0) == (policy.observes in (Observes.NEWEST, Observes.PROXY))
 
 
 def _stores(pool: PagePool) -> tuple[torch.Tensor, torch.Tensor]:
