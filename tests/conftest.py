@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
+
+# Where there is no GPU, kernels run in Triton's interpreter. That is settled when Triton is first
+# imported, which other libraries do on their own, so it is said before any test is.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
 
 # Examples are not judged by their speed: that is the machine's, not ours.
 settings.register_profile("lookout", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,17 +32,6 @@ ROOT = Path(__file__).parents[2]
 DEVICE = "cuda" if GPU else "cpu"
 # decode rows and a segment, with and without scratch before them, with and without a memory
 MIXED = [(70, 3, 1), (None, 2, 5), (0, 0, 2), (33, 0, 9)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def kernel() -> Iterator[None]:
-    """Where there is no GPU the kernel is imported for Triton's interpreter."""
-    with pytest.MonkeyPatch.context() as environment:
-        if not GPU:
-            environment.setenv("TRITON_INTERPRET", "1")
-        if importlib.util.find_spec("triton"):
-            importlib.import_module("memory.readers.kernel")
-        yield
 
 
 @pytest.fixture

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import os
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -30,17 +27,6 @@ DEVICE = "cuda" if GPU else "cpu"
 SHAPE = KVShape(1, 2, 16)
 TORCH = TorchUnpacker()
 CLOSE = 2e-5
-
-
-@pytest.fixture(scope="module", autouse=True)
-def kernels() -> Iterator[None]:
-    """Where there is no GPU the kernels are imported for Triton's interpreter."""
-    with pytest.MonkeyPatch.context() as environment:
-        if not GPU:
-            environment.setenv("TRITON_INTERPRET", "1")
-        if importlib.util.find_spec("triton"):
-            importlib.import_module("memory.packed.kernels")
-        yield
 
 
 @pytest.fixture
@@ -282,7 +268,7 @@ def test_on_a_gpu_the_kernels_are_taken_for_what_they_can_write():
 @pytest.mark.gpu
 @pytest.mark.parametrize("bits", [2, 3, 4])
 def test_on_a_gpu_the_kernels_equal_the_reference_in_bfloat16(bits):
-    if not GPU or os.environ.get("TRITON_INTERPRET"):
+    if not GPU:
         pytest.skip("needs a CUDA device")
     seen = scene(KVShape(2, 2, 128, torch.bfloat16), bits)
     thawed_alike(TritonUnpacker(), seen, close=2**-6)
