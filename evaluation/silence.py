@@ -26,7 +26,7 @@ from stream.compose import open_house
 from stream.sources import MaxPace
 
 SEEDS: Final = (90, 91)  # of `lookout eval embedded`
-BIASES: Final = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+BIASES: Final = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 
 
 async def choose(folder: Path, seeds: Sequence[int], limit: int | None) -> dict[float, float]:
