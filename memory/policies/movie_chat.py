@@ -49,12 +49,22 @@ class MovieChat(MemoryPolicy):
         runs = _runs(contents, goal)
         if runs is None:  # even one step for all time is too much
             return newest_steps(contents, limit)
-        merged = [run for run in runs if len(run) > 1]
-        tokens = contents.tokens
-        newest = np.array([run[-1] for run in merged])
-        gone = np.isin(tokens.group, [group for run in merged for group in run[:-1]])
-        gone |= np.isin(tokens.group, newest) & tokens.visual
-        return Retained(contents.column(~gone) & contents.filled, _averages(contents, merged))
+        return merged(contents, runs)
+
+
+def merged(contents: Contents, runs: list[list[int]]) -> Retained:
+    """What is left when each run of steps becomes one, which stands where its last stood.
+
+    Args:
+        contents: what is held.
+        runs: groups of steps, at least one run of several.
+    """
+    several = [run for run in runs if len(run) > 1]
+    tokens = contents.tokens
+    last = np.array([run[-1] for run in several])
+    gone = np.isin(tokens.group, [group for run in several for group in run[:-1]])
+    gone |= np.isin(tokens.group, last) & tokens.visual
+    return Retained(contents.column(~gone) & contents.filled, _averages(contents, several))
 
 
 def _runs(contents: Contents, goal: int) -> list[list[int]] | None:
@@ -62,9 +72,9 @@ def _runs(contents: Contents, goal: int) -> list[list[int]] | None:
     tokens = contents.tokens
     groups = np.unique(tokens.group[~tokens.sink]).tolist()
     runs = [[group] for group in groups]
-    cells = [_cells(tokens, group) for group in groups]
+    cells = [cells_of(tokens, group) for group in groups]
     marks = [int(((tokens.group == group) & ~tokens.visual).sum()) for group in groups]
-    means = _means(contents, groups)  # [steps, features]
+    means = step_means(contents, groups)  # [steps, features]
     left = int(tokens.sink.sum()) + sum(map(len, cells)) + sum(marks)
     while left > goal and len(runs) > 1:
         alike = F.cosine_similarity(means[1:], means[:-1], dim=-1)
@@ -80,7 +90,8 @@ def _runs(contents: Contents, goal: int) -> list[list[int]] | None:
     return runs if left <= goal else None
 
 
-def _cells(tokens: TokenTable, group: int) -> set[tuple[int, int]]:
+def cells_of(tokens: TokenTable, group: int) -> set[tuple[int, int]]:
+    """Row and column of the places of a step."""
     return set(map(tuple, _places(tokens)[(tokens.group == group) & tokens.visual].tolist()))
 
 
@@ -89,10 +100,11 @@ def _places(tokens: TokenTable) -> NDArray[np.int64]:
     return tokens.positions[:, 1:] - tokens.positions[:, :1]
 
 
-def _means(contents: Contents, groups: list[int]) -> Tensor:
+def step_means(contents: Contents, groups: list[int]) -> Tensor:
     """The mean bare visual key of each step in all layers and heads, [steps, features]."""
-    seen = contents.column(contents.tokens.visual)[0, 0]
-    step = contents.column(np.searchsorted(groups, contents.tokens.group).clip(0, len(groups) - 1))
+    tokens = contents.tokens
+    seen = contents.column(tokens.visual & np.isin(tokens.group, groups))[0, 0]
+    step = contents.column(np.searchsorted(groups, tokens.group).clip(0, len(groups) - 1))
     layers = range(contents.pool.shape.layers)
     keys = torch.cat([contents.bare_keys(layer) for layer in layers])[:, seen]  # [l * h, v, d]
     sums = keys.new_zeros(len(groups), keys.shape[0], keys.shape[2])
@@ -101,8 +113,8 @@ def _means(contents: Contents, groups: list[int]) -> Tensor:
     return (sums / counts[:, None, None]).flatten(1)
 
 
-def _averages(contents: Contents, runs: list[list[int]]) -> Summaries:
-    """For each run one token per place of the picture, where its newest step stands."""
+def _averages(contents: Contents, runs: list[list[int]]) -> Summaries | None:
+    """For each run one token per place of the picture, where its last step stands."""
     tokens, layers = contents.tokens, range(contents.pool.shape.layers)
     if contents.rotation is None:
         raise ValueError("this policy needs to know how the model turns its keys")
@@ -113,6 +125,8 @@ def _averages(contents: Contents, runs: list[list[int]]) -> Summaries:
     made: list[TokenTable] = []
     for run in runs:
         rows = np.flatnonzero(np.isin(tokens.group, run) & tokens.visual)
+        if not len(rows):
+            continue
         at, number = np.unique(places[rows], axis=0, return_inverse=True)
         newest = rows[np.argmax(tokens.positions[rows, 0])]
         base = _base(tokens, run[-1], int(tokens.positions[newest, 0]))
@@ -126,6 +140,8 @@ def _averages(contents: Contents, runs: list[list[int]]) -> Summaries:
                 np.full(len(at), MERGED, np.int8),
             )
         )
+    if not made:
+        return None
     table = made[0]
     for more in made[1:]:
         table = table.joined(more)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from memory.policies.flash_vstream import FlashVStream
 from memory.policies.hermes import Hermes
+from memory.policies.hour_llava import HourLlava
 from memory.policies.infinipot_v import InfiniPotV
 from memory.policies.live_vlm import LiveVLM
 from memory.policies.movie_chat import MovieChat
 from memory.policies.policy import MemoryPolicy
+from memory.policies.save_mem import SaveMem
 from memory.policies.sharp_v import SharpV
 from memory.policies.sink_window import RecentSeconds, RecentSteps, SinkWindow
 from memory.policies.stream_mem import StreamMem
+from memory.policies.video_scan import VideoScan
 
 POLICIES: tuple[type[MemoryPolicy], ...] = (
     SinkWindow,
@@ -21,4 +25,8 @@ POLICIES: tuple[type[MemoryPolicy], ...] = (
     Hermes,
     MovieChat,
     SharpV,
+    SaveMem,
+    VideoScan,
+    FlashVStream,
+    HourLlava,
 )

@@ -10,11 +10,12 @@ from memory.memory import KVMemory
 from memory.policies.policy import Observes
 from memory.policies.registry import POLICIES
 from memory.policies.sink_window import RecentSeconds, RecentSteps
+from memory.policies.video_scan import VideoScan
 from memory.pool import PagePool
 from tests.memory.policies.running import SHAPE, Run
 
 EVERY = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.__name__)
-WINDOWS = (RecentSteps, RecentSeconds)  # which forget however much room there is
+FORGETFUL = (RecentSteps, RecentSeconds, VideoScan)  # however much room there is
 
 
 def feed(run: Run, steps: int) -> Run:
@@ -61,7 +62,7 @@ def test_every_head_reads_its_own_tokens_bit_for_bit(kind):
 def test_what_fits_stays(kind):
     run = feed(Run(kind(), capacity=400), 12)
     tokens = run.memory.tokens
-    if kind in WINDOWS:
+    if kind in FORGETFUL:
         assert len(tokens) < run.memory.seen or isinstance(run.memory.policy, RecentSeconds)
     else:
         assert len(tokens) == run.memory.held == run.memory.seen
