@@ -8,8 +8,14 @@ from typing import Final
 from core.catalog import Job
 
 
+def _codecs(argv: Sequence[str]) -> int:
+    from benchmarks.codecs import main  # torch only when something is measured
+
+    return main(argv)
+
+
 def _live(argv: Sequence[str]) -> int:
-    from benchmarks.live import main  # torch only when something is measured
+    from benchmarks.live import main
 
     return main(argv)
 
@@ -33,6 +39,7 @@ def _real_input(argv: Sequence[str]) -> int:
 
 
 BENCHMARKS: Final[dict[str, Job]] = {
+    "codecs": Job("the cost and loss of every codec of the archive, beside that of block", _codecs),
     "live": Job("watching while idle and while answering, on a demo camera or a URL", _live),
     "memory": Job("the cost of every memory preset as a stream grows to hours", _memory),
     "pruning": Job("the cost of every pruning method, beside that of uniform", _pruning),
