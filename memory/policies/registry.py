@@ -10,10 +10,10 @@ from memory.policies.live_vlm import LiveVLM
 from memory.policies.movie_chat import MovieChat
 from memory.policies.policy import MemoryPolicy
 from memory.policies.save_mem import SaveMem
-from memory.policies.sharp_v import SharpV
+from memory.policies.sharp_v import SharpVMemory
 from memory.policies.sink_window import RecentSeconds, RecentSteps, SinkWindow
 from memory.policies.stream_mem import StreamMem
-from memory.policies.video_scan import VideoScan
+from memory.policies.video_scan import VideoScanCarriers
 
 POLICIES: tuple[type[MemoryPolicy], ...] = (
     SinkWindow,
@@ -24,9 +24,9 @@ POLICIES: tuple[type[MemoryPolicy], ...] = (
     LiveVLM,
     Hermes,
     MovieChat,
-    SharpV,
+    SharpVMemory,
     SaveMem,
-    VideoScan,
+    VideoScanCarriers,
     FlashVStream,
     HourLlava,
 )

@@ -26,7 +26,7 @@ from memory.table import TokenTable
 
 
 @dataclass(frozen=True)
-class SharpV(MemoryPolicy):
+class SharpVMemory(MemoryPolicy):
     """Self-calibration.
 
     Attributes:

@@ -26,7 +26,7 @@ from memory.table import SINK, SUMMARY, TokenTable
 
 
 @dataclass(frozen=True)
-class VideoScan(MemoryPolicy):
+class VideoScanCarriers(MemoryPolicy):
     """One carrier per step.
 
     Attributes:

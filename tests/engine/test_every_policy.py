@@ -15,7 +15,7 @@ from engine.scheduler import Scheduler
 from memory.policies.live_vlm import LiveVLM
 from memory.policies.policy import MemoryPolicy, Observes
 from memory.policies.registry import POLICIES
-from memory.policies.sharp_v import SharpV
+from memory.policies.sharp_v import SharpVMemory
 from pruning.uniform import Uniform
 from tests.engine.listeners import Heard, open_camera, settle, show
 from tests.tiny import ours, segment
@@ -81,7 +81,7 @@ def test_the_newest_visual_tokens_are_what_a_policy_that_wants_them_scores_by(en
 @pytest.mark.parametrize("granularity", ["layer", "token"])
 def test_layers_forget_what_they_see_otherwise_as_soon_as_it_was_prefilled(engine, granularity):
     def lengths(threshold: float) -> torch.Tensor:
-        policy = SharpV(threshold, granularity, floor=0.0)
+        policy = SharpVMemory(threshold, granularity, floor=0.0)
         handle = open_camera(engine, memory=policy)
         show(engine, handle, segment(0))
         assert handle.memory is not None

@@ -16,7 +16,7 @@ from memory.policies.policy import Contents, MemoryPolicy, Retained
 from memory.policies.ranking import best
 from memory.policies.registry import POLICIES
 from memory.policies.sink_window import RecentSeconds, RecentSteps, SinkWindow
-from memory.policies.video_scan import VideoScan
+from memory.policies.video_scan import VideoScanCarriers
 from memory.table import TEXT, TokenTable
 from tests.memory.policies.running import HEADS, ROTATION, SHAPE, Run
 
@@ -85,7 +85,7 @@ class Still(Run):
     def survives(self) -> bool:
         """Whether every head of the deepest layer holds it, or a carrier that it is part of."""
         assert self.planted is not None
-        if isinstance(self.memory.policy, VideoScan):
+        if isinstance(self.memory.policy, VideoScanCarriers):
             return self.carried()
         return all(self.planted in self.held(SHAPE.layers - 1, h) for h in range(SHAPE.kv_heads))
 
@@ -119,7 +119,7 @@ def test_what_a_policy_exists_for_survives_it_and_not_chance(kind):
     step = planted_in(kind)
     assert all(Still(kind(), step, seed).survives() for seed in range(2))
     chances = [Still(Randomly(seed), step, seed) for seed in range(3)]
-    by_chance = [one.carried() if kind is VideoScan else one.survives() for one in chances]
+    by_chance = [one.carried() if kind is VideoScanCarriers else one.survives() for one in chances]
     assert not all(by_chance)
     if kind not in WINDOWS:
         assert not any(by_chance)

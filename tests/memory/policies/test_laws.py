@@ -10,12 +10,12 @@ from memory.memory import KVMemory
 from memory.policies.policy import Observes
 from memory.policies.registry import POLICIES
 from memory.policies.sink_window import RecentSeconds, RecentSteps
-from memory.policies.video_scan import VideoScan
+from memory.policies.video_scan import VideoScanCarriers
 from memory.pool import PagePool
 from tests.memory.policies.running import SHAPE, Run
 
 EVERY = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.__name__)
-FORGETFUL = (RecentSteps, RecentSeconds, VideoScan)  # however much room there is
+FORGETFUL = (RecentSteps, RecentSeconds, VideoScanCarriers)  # however much room there is
 
 
 def feed(run: Run, steps: int) -> Run:

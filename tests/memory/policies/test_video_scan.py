@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memory.policies.video_scan import VideoScan
+from memory.policies.video_scan import VideoScanCarriers
 from memory.table import SUMMARY
 from tests.memory.policies.running import Run
 from tests.memory.policies.tables import ROTATION, SINK, Shown, Token, kept, retained
@@ -16,7 +16,7 @@ E1, E2, E3 = (1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0)
 def test_an_older_step_leaves_the_mean_of_its_picture_and_nothing_else():
     tokens = [Token(SINK, None), Token(0, None, E3, E3), Token(0, (0, 0), E1, E2),
               Token(0, (0, 2), E2, E2), Token(1, None), Token(1, (0, 0))]  # fmt: skip
-    found = retained(VideoScan(whole=1), Shown(tokens), 99)
+    found = retained(VideoScanCarriers(whole=1), Shown(tokens), 99)
     assert found.stay[0, 0].tolist() == [True, False, False, False, True, True]
     made = found.summaries
     assert made is not None
@@ -29,7 +29,7 @@ def test_an_older_step_leaves_the_mean_of_its_picture_and_nothing_else():
 
 def test_a_step_of_marks_alone_leaves_nothing():
     tokens = [Token(0, None), Token(1, (0, 0))]
-    found = retained(VideoScan(whole=1), Shown(tokens), 99)
+    found = retained(VideoScanCarriers(whole=1), Shown(tokens), 99)
     assert found.stay[0, 0].tolist() == [False, True]
     assert found.summaries is None
 
@@ -37,7 +37,7 @@ def test_a_step_of_marks_alone_leaves_nothing():
 def test_of_the_carriers_most_alike_the_older_goes():
     tokens = [Token(SINK, None), Token(0, key=E2, kind=SUMMARY), Token(1, key=E1, kind=SUMMARY),
               Token(2, key=E1, kind=SUMMARY), Token(3)]  # fmt: skip
-    policy = VideoScan(whole=1)
+    policy = VideoScanCarriers(whole=1)
     assert kept(policy, Shown(tokens), 5) == {0, 1, 2, 3, 4}
     assert kept(policy, Shown(tokens), 4) == {0, 1, 3, 4}
     assert kept(policy, Shown(tokens), 3) == {0, 3, 4}
@@ -48,14 +48,14 @@ def test_of_the_carriers_most_alike_the_older_goes():
 def test_a_new_carrier_is_compared_with_those_there_are():
     tokens = [Token(0, key=E2, kind=SUMMARY), Token(1, key=E1, kind=SUMMARY),
               Token(2, (0, 0), E1), Token(2, (0, 1), E1), Token(3)]  # fmt: skip
-    found = retained(VideoScan(whole=1), Shown(tokens), 3)
+    found = retained(VideoScanCarriers(whole=1), Shown(tokens), 3)
     assert found.stay[0, 0].tolist() == [True, False, False, False, True]
     assert found.summaries is not None
     assert found.summaries.tokens.group.tolist() == [2]
 
 
 def test_in_a_stream_all_but_the_newest_steps_are_carriers():
-    run = Run(VideoScan(whole=3), capacity=200)
+    run = Run(VideoScanCarriers(whole=3), capacity=200)
     for _ in range(10):
         run.watch([0, 5, 6])
     tokens = run.memory.tokens
@@ -65,4 +65,4 @@ def test_in_a_stream_all_but_the_newest_steps_are_carriers():
 
 def test_at_least_the_newest_step_stays_whole():
     with pytest.raises(ValueError, match="at least 1"):
-        VideoScan(0)
+        VideoScanCarriers(0)
