@@ -54,8 +54,8 @@ def watched(model: VideoLanguageModel, url: str, tokens: int) -> Held:
             chunk = model.lay_steps(steps, memory.next_position)
             scratch = Scratch(pool, len(chunk))
             runner.forward([Row(chunk, memory.view(), scratch)])
-            positions = chunk.positions.T.contiguous().numpy()
-            memory.append(scratch.view().slots, positions, chunk.times.numpy())
+            at = chunk.positions.T.contiguous().numpy()
+            memory.append(scratch.view().slots, at, chunk.times.numpy())
             memory.next_position = chunk.next_position
             scratch.release()
     state = memory.state()
