@@ -149,7 +149,6 @@ class Camera:
                 finally:
                     feed.cancel()
                     saving.cancel()
-            await self.keep()
         finally:
             self._over = True
 
@@ -321,6 +320,7 @@ class Camera:
         while segment := segmenter.take(final=True):
             await self._remember(segment)
         await self._remember(None)
+        await self.keep()  # however it ended: nothing more comes that would save it later
         if end is not None:
             raise end
 

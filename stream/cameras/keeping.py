@@ -137,12 +137,10 @@ class Keeper:
         try:
             saved = await asyncio.to_thread(self._shelf.read)
         except (MemoryDamaged, MemoryForeign) as error:
-            self.restored = f"refused: {error}"
-            log.warning(
-                "camera %s starts empty: its saved memory was put aside: %s", self._camera, error
-            )
-            await asyncio.to_thread(self._shelf.put_aside)
-            return None
+            return await self._refuse(str(error))
+        except Exception as error:  # our mistake, or no room; the camera watches all the same
+            log.exception("camera %s: reading its saved memory failed", self._camera)
+            return await self._refuse(f"it could not be read: {type(error).__name__}")
         if saved is not None:
             manifest = saved.manifest
             self.restored = f"restored {manifest.held} tokens up to {manifest.newest:.1f} s"
@@ -195,6 +193,11 @@ class Keeper:
         except OSError as error:
             log.error("camera %s: its saved memory was not removed: %s", self._camera,
                       error.strerror)  # fmt: skip
+
+    async def _refuse(self, why: str) -> None:
+        self.restored = f"refused: {why}"
+        log.warning("camera %s starts empty: its saved memory was put aside: %s", self._camera, why)
+        await asyncio.to_thread(self._shelf.put_aside)
 
     def _complain(self, problem: str) -> None:
         if problem and problem != self.problem:  # not one line for each save, for days

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import Busy, CameraBlind, ConfigError, MemoryNotSaved, Unsupported
+from core.errors import (
+    Busy,
+    CameraBlind,
+    ConfigError,
+    MemoryNotSaved,
+    SourceUnavailable,
+    Unsupported,
+)
 from engine.engine import Engine
 from engine.limits import Limits
 from memory.policies.sink_window import SinkWindow
@@ -156,6 +163,22 @@ async def test_a_damaged_memory_is_refused_said_put_aside_and_replaced(
     assert saved(tmp_path).manifest.newest == 0.25
 
 
+async def test_what_cannot_be_read_for_want_of_room_is_put_aside_and_the_camera_starts(
+    engine, tmp_path, caplog
+):
+    await watched(engine, keeping(tmp_path))
+
+    class Large(Shelf):
+        def read(self) -> Saved | None:
+            raise MemoryError
+
+    keeper = Keeper("porch", Large(tmp_path, "porch", fit()), 3600.0)
+    assert await keeper.read() is None
+    assert keeper.restored == "refused: it could not be read: MemoryError"
+    assert (tmp_path / "camera-porch" / ASIDE / TENSORS).is_file()
+    assert caplog.text.count("starts empty") == 1
+
+
 async def test_the_memory_of_another_model_is_refused_and_is_there_for_that_model(engine, tmp_path):
     await watched(engine, keeping(tmp_path, model="other", fingerprint="other"))
     async with Cameras(engine, WATCHING, keeping(tmp_path)) as cameras:
@@ -197,6 +220,15 @@ async def test_memories_are_saved_while_cameras_watch(engine, tmp_path):
                 lambda want=newest: (found := shelf.read()) and found.manifest.newest == want
             )
         assert camera.view().save_problem == ""
+
+
+async def test_a_file_that_breaks_off_is_remembered_up_to_there(engine, tmp_path):
+    source = ScriptedSource(live=False, lossless=True).give(*FRAMES, size=SIZE).lose("codec")
+    async with Cameras(engine, WATCHING, keeping(tmp_path)) as cameras:
+        camera = await attached(cameras, source)
+        await cameras.finished("porch")
+        assert isinstance(cameras.failure("porch"), SourceUnavailable)
+        assert saved(tmp_path).manifest.newest == camera.view().newest_pts == FRAMES[-1]
 
 
 async def test_a_memory_is_saved_on_request_and_what_was_not_seen_is_not(engine, tmp_path):
