@@ -137,10 +137,12 @@ class Keeper:
         try:
             saved = await asyncio.to_thread(self._shelf.read)
         except (MemoryDamaged, MemoryForeign) as error:
-            return await self._refuse(str(error))
+            await self._refuse(str(error))
+            return None
         except Exception as error:  # our mistake, or no room; the camera watches all the same
             log.exception("camera %s: reading its saved memory failed", self._camera)
-            return await self._refuse(f"it could not be read: {type(error).__name__}")
+            await self._refuse(f"it could not be read: {type(error).__name__}")
+            return None
         if saved is not None:
             manifest = saved.manifest
             self.restored = f"restored {manifest.held} tokens up to {manifest.newest:.1f} s"
