@@ -97,6 +97,20 @@ def test_levels_beyond_the_largest_number_of_a_format_do_not_become_infinite(tri
     assert pool.values.isfinite().all()
 
 
+def test_zeros_come_back_as_zeros(triton):
+    none = torch.zeros(1, 64, 8)
+    packed = Block().encode_values(none), Block().encode_keys(none)
+    shape = KVShape(1, 1, 8)
+    steps = [
+        replace(s, run=replace(s.run, values=packed[:1], keys=packed[1:]))
+        for s in run(Block(), [64], shape, 4)
+    ]
+    pool = Scene(shape, steps).put(triton, DEVICE)
+    written = (pool.keys != 7) | (pool.values != 7)
+    assert int(written.sum()) == 64 * 8
+    assert torch.all(pool.keys[written] == 0) and torch.all(pool.values[written] == 0)
+
+
 def test_runs_of_every_codec_are_thawed_together_and_in_their_own_slots(triton):
     steps = (
         run(Plain(), [9], SHAPE, 1)
