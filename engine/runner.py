@@ -46,14 +46,17 @@ class Runner:
     def forward(self, rows: Sequence[Row]) -> Tensor:
         """Run all rows packed, weights read once; logits of each row's last token [rows, vocab].
 
-        If it fails, the scratches are as they were before.
+        If it fails, the scratches are as they were before, and no query of it was noted.
         """
         held = [row.scratch.held for row in rows]
+        noted = [(row.observed, row.observed.asked) for row in rows if row.observed is not None]
         try:
             return self.model.forward([row.chunk for row in rows], self._plan(rows))
         except BaseException:
             for row, before in zip(rows, held, strict=True):
                 row.scratch.rewind(before)
+            for observed, asked in noted:
+                observed.rewind(asked)
             raise
 
     def _plan(self, rows: Sequence[Row]) -> Plan:

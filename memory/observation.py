@@ -6,6 +6,8 @@ matrix is ever needed from the model. Of the residual stream one number per laye
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -46,6 +48,15 @@ class Observed:
             KeyError: if nothing was asked in this layer.
         """
         return self._layers[layer]
+
+    @property
+    def asked(self) -> Mapping[int, Tensor]:
+        """All queries so far, by layer; later calls of `note` leave it as it is."""
+        return dict(self._layers)
+
+    def rewind(self, asked: Mapping[int, Tensor]) -> None:
+        """Forget all queries but those: a piece that failed will be run again."""
+        self._layers = dict(asked)
 
     def note_likeness(self, layer: int, cosines: Tensor) -> None:
         """Take how like the visual tokens of one more piece are to themselves before layer 0.

@@ -80,7 +80,7 @@ def test_of_a_packed_forward_each_is_told_its_own():
 
 def test_a_forward_that_fails_notes_nothing_so_that_it_may_be_run_again():
     layers, one = ours()._model.model.language_model.layers, chunk()
-    stream, observed = Stream(ours()), Observed(0, states=True)
+    stream, observed = Stream(ours()), Observed(100, states=True)
     rows = [Row(one, None, Scratch(stream.pool, len(one)), observed)]
 
     def fail(*_: object) -> None:
@@ -93,8 +93,11 @@ def test_a_forward_that_fails_notes_nothing_so_that_it_may_be_run_again():
     finally:
         hook.remove()
     assert observed.likeness(one.visual.numpy()) is None
+    assert not observed.asked
     stream.runner.forward(rows)
     assert observed.likeness(one.visual.numpy()) is not None
+    layers_asked = [len(queries) for queries in observed.asked.values()]
+    assert layers_asked == [min(100, len(one))] * len(layers), "none of them twice"
 
 
 def test_nothing_is_watched_where_nobody_asks_and_nothing_is_left_behind():
