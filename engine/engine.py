@@ -242,7 +242,7 @@ class Engine:
             )
         if selecting is not None:
             raise ValueError("answers that choose from a bank read no memory, so no archive either")
-        if eviction.per_head:
+        if not eviction.whole_steps:
             raise ValueError(f"{eviction.method} gives up single tokens: it needs no archive")
 
     def _check_room(self, selecting: Selecting) -> None:

@@ -44,7 +44,8 @@ class KVMemory:
 
     Raises:
         CapacityExceeded: if the pool cannot promise the pages.
-        ValueError: if heads may differ and there is an archive: it takes whole steps only.
+        ValueError: if there is an archive and the policy does not give up whole steps, which are
+            all that it takes.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class KVMemory:
     ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1 token, not {capacity}")
-        if archive is not None and policy.per_head:
+        if archive is not None and not policy.whole_steps:
             raise ValueError(f"{policy.method} gives up single tokens: it needs no archive")
         self.pool = pool
         self.capacity = capacity

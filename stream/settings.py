@@ -192,7 +192,7 @@ class MemorySettings(Section):
 
     @model_validator(mode="after")
     def _archives_whole_steps(self) -> MemorySettings:
-        if self.archive.max_bytes and self.policy.per_head:
+        if self.archive.max_bytes and not self.policy.whole_steps:
             raise ValueError(
                 f"archive.max_bytes: {self.policy.method} gives up single tokens, an archive takes "
                 "whole steps: choose another policy or no archive"

@@ -117,6 +117,7 @@ class MemoryPolicy(ABC):
 
     method: str
     per_head: ClassVar[bool] = False  # whether heads may come to hold different tokens
+    whole_steps: ClassVar[bool] = False  # whether steps go whole, so that an archive may take them
     observes: ClassVar[Observes] = Observes.NOTHING
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ class SinkWindow(MemoryPolicy):
     """
 
     method: Literal["sink_window"] = "sink_window"
+    whole_steps: ClassVar[bool] = True
 
     def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
         """See `MemoryPolicy.retain`."""
@@ -39,6 +40,7 @@ class RecentSteps(MemoryPolicy):
 
     steps: int = 2
     method: Literal["recent_steps"] = "recent_steps"
+    whole_steps: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -66,6 +68,7 @@ class RecentSeconds(MemoryPolicy):
 
     seconds: float = 16.0
     method: Literal["streaming_vlm"] = "streaming_vlm"
+    whole_steps: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.seconds <= 0:

@@ -47,7 +47,7 @@ def test_an_archive_is_paid_for_with_hot_memory():
 def test_names_are_unique_and_archives_stand_only_where_whole_steps_go():
     assert len({preset.name for preset in PRESETS}) == len(PRESETS)
     for preset in PRESETS:
-        assert preset.archived is None or not preset.policy.per_head
+        assert preset.archived is None or preset.policy.whole_steps
 
 
 def test_every_policy_there_is_can_be_compared():

@@ -12,6 +12,7 @@ from memory.policies.registry import POLICIES
 from memory.policies.sink_window import RecentSeconds, RecentSteps
 from memory.policies.video_scan import VideoScanCarriers
 from memory.pool import PagePool
+from memory.table import SUMMARY
 from tests.memory.policies.running import SHAPE, Run
 
 EVERY = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.__name__)
@@ -130,6 +131,22 @@ def test_nothing_but_the_sink_of_a_beginning_is_a_valid_memory(kind):
     memory = KVMemory(PagePool(SHAPE, 20, 8), 20, kind())
     assert (memory.held, memory.extent().t_start) == (0, None)
     assert memory.view().length == 0
+
+
+@EVERY
+def test_steps_go_whole_where_that_is_promised(kind):
+    """Of random steps every other policy leaves parts, or parts averaged, of some."""
+    run, sizes, whole = Run(kind(), capacity=60, seed=1), {}, True
+    for number in range(30):
+        feed(run, 1)
+        tokens = run.memory.tokens
+        sizes[number] = int((tokens.group == number).sum())
+        for group in set(tokens.group[~tokens.sink].tolist()):
+            for rows in run.memory.rows.flatten(0, 1):
+                own = tokens.rows(rows[rows >= 0].numpy())
+                held = int((own.group == group).sum())
+                whole &= held in (0, sizes[group]) and not (own.kind >= SUMMARY).any()
+    assert whole == kind.whole_steps
 
 
 @EVERY
