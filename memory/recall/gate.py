@@ -17,7 +17,9 @@ _PAST: Final = re.compile(
     r"(?<!\bme )(?<!\bknow )when|(just|who|what|it|he|she|they) left|"
     r"(has|have) (\w+ ){0,3}(?<!the )left|"
     r"since|ever|happened|history|so far|already|yesterday|remember|seen|saw|came|appeared|"
-    r"disappeared|changed|recent(ly)?|in the morning|at \d)\b",
+    r"disappeared|changed|recent(ly)?|in the morning|this morning|at \d+|"
+    r"took|taken|went|gone|entered|passed|walked|arrived|brought|dropped|fell|fallen|moved|rang|"
+    r"knocked|delivered|stole|stolen|broke)\b",
     re.IGNORECASE,
 )
 

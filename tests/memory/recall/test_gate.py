@@ -55,6 +55,8 @@ def test_a_direction_is_not_a_departure(motion):
     [
         "Who left?", "Has the dog left?", "Which animals have left?", "WHAT HAPPENED?",
         "Was there a dog?", "Where were my keys?", "What did she carry at 9?",
+        "Who took the parcel?", "How many cars passed?", "Who entered this morning?",
+        "Anyone at the door at 10:30?",
         "Have you seen a cat?", "Did anyone come in the morning?", "What changed?",
     ],
 )  # fmt: skip
