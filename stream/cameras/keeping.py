@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,7 @@ from memory.saving.fit import Fit
 from memory.saving.manifest import Manifest
 from memory.saving.shelf import Saved, Shelf
 from memory.saving.state import MemoryState
+from stream.cameras.apart import apart
 
 log = logging.getLogger("lookout.memory")
 
@@ -135,7 +137,7 @@ class Keeper:
     async def read(self) -> Saved | None:
         """What was saved earlier; None if there is nothing, or what there is was refused."""
         try:
-            saved = await asyncio.to_thread(self._shelf.read)
+            saved = await apart(self._shelf.read)
         except (MemoryDamaged, MemoryForeign) as error:
             await self._refuse(str(error))
             return None
@@ -161,9 +163,7 @@ class Keeper:
                 state = await memory.state()
                 clock = memory.clock()
                 newest = max(clock.newest, state.newest or 0.0)
-                manifest = await asyncio.to_thread(
-                    self._shelf.write, state, newest, clock.second_zero
-                )
+                manifest = await apart(partial(self._shelf.write, state, newest, clock.second_zero))
             except LookoutError as error:
                 self._complain(str(error))
                 raise
@@ -191,7 +191,7 @@ class Keeper:
     async def clear(self) -> None:
         """Remove what was saved: the camera is gone, and its memory with it."""
         try:
-            await asyncio.to_thread(self._shelf.clear)
+            await apart(self._shelf.clear)
         except OSError as error:
             log.error("camera %s: its saved memory was not removed: %s", self._camera,
                       error.strerror)  # fmt: skip
@@ -199,7 +199,7 @@ class Keeper:
     async def _refuse(self, why: str) -> None:
         self.restored = f"refused: {why}"
         log.warning("camera %s starts empty: its saved memory was put aside: %s", self._camera, why)
-        await asyncio.to_thread(self._shelf.put_aside)
+        await apart(self._shelf.put_aside)
 
     def _complain(self, problem: str) -> None:
         if problem and problem != self.problem:  # not one line for each save, for days

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -291,6 +292,29 @@ def test_a_folder_that_cannot_be_made_is_a_mistake_of_the_configuration(tmp_path
     with pytest.raises(ConfigError, match="memory.save.folder") as caught:
         keeping(tmp_path / "file" / "memories").prepare()
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_disk_that_hangs_keeps_no_process_from_ending(tmp_path):
+    hangs = threading.Event()
+
+    class Hanging(Shelf):
+        def read(self) -> Saved | None:
+            hangs.wait()
+            return None
+
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await Keeper("porch", Hanging(tmp_path, "porch", fit()), 0.0).read()
+
+    process = threading.Thread(target=lambda: asyncio.run(give_up()))
+    process.start()
+    process.join(10)
+    try:
+        assert not process.is_alive()
+    finally:
+        hangs.set()
+        process.join()
 
 
 def test_what_failed_is_not_tried_again_at_once(tmp_path):
