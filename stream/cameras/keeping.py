@@ -31,6 +31,7 @@ from stream.cameras.apart import apart
 log = logging.getLogger("lookout.memory")
 
 RETRY_S = 1.0
+PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +114,18 @@ class Keeper:
         camera: its name.
         shelf: where its memory lies.
         every_s: seconds between two saves at least.
+        patience_s: after which a removal is left to the disk.
     """
 
-    def __init__(self, camera: str, shelf: Shelf, every_s: float) -> None:
+    def __init__(
+        self, camera: str, shelf: Shelf, every_s: float, patience_s: float = PATIENCE_S
+    ) -> None:
         self.restored = ""
         self.problem = ""
         self._camera = camera
         self._shelf = shelf
         self._every_s = every_s
+        self._patience_s = patience_s
         self._lock = asyncio.Lock()
         self._asked = False
 
@@ -191,10 +196,11 @@ class Keeper:
     async def clear(self) -> None:
         """Remove what was saved: the camera is gone, and its memory with it."""
         try:
-            await apart(self._shelf.clear)
-        except OSError as error:
-            log.error("camera %s: its saved memory was not removed: %s", self._camera,
-                      error.strerror)  # fmt: skip
+            async with asyncio.timeout(self._patience_s):
+                await apart(self._shelf.clear)
+        except OSError as error:  # of which TimeoutError is one
+            why = error.strerror or "the disk does not answer"
+            log.error("camera %s: its saved memory was not removed: %s", self._camera, why)
 
     async def _refuse(self, why: str) -> None:
         self.restored = f"refused: {why}"

@@ -317,6 +317,21 @@ def test_a_disk_that_hangs_keeps_no_process_from_ending(tmp_path):
         process.join()
 
 
+async def test_a_removal_from_a_disk_that_hangs_is_given_up_and_said(tmp_path, caplog):
+    hangs = threading.Event()
+
+    class Hanging(Shelf):
+        def clear(self) -> None:
+            hangs.wait()
+
+    try:
+        async with asyncio.timeout(10):
+            await Keeper("porch", Hanging(tmp_path, "porch", fit()), 0.0, patience_s=0.05).clear()
+    finally:
+        hangs.set()
+    assert "not removed: the disk does not answer" in caplog.text
+
+
 def test_what_failed_is_not_tried_again_at_once(tmp_path):
     keeper = Keeper("porch", Shelf(tmp_path, "porch", fit()), 0.0)
     assert keeper.pause_s == 0
