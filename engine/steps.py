@@ -21,6 +21,7 @@ from core.errors import (
     FrameError,
     GenerationFailed,
     LookoutError,
+    MemoryDamaged,
     MemoryNotSaved,
 )
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
@@ -120,7 +121,7 @@ class Steps:
         except Exception as error:
             log.exception("a memory could not be restored")
             self.close_memory(handle)
-            listener(CameraError(f"a memory could not be restored: {type(error).__name__}"))
+            listener(MemoryDamaged(f"it could not be restored: {type(error).__name__}"))
             return
         listener(Perceived(0, 0, 0, 0, memory.held, memory.seen, memory.extent().t_end, 0.0))
 

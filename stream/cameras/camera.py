@@ -21,6 +21,7 @@ from core.errors import (
     ConfigError,
     EngineDead,
     LookoutError,
+    MemoryDamaged,
     Reason,
     SourceUnavailable,
     Unsupported,
@@ -39,7 +40,7 @@ from stream.cameras.segmenter import Segmenter
 from stream.cameras.settling import settler
 from stream.cameras.tally import Tally
 from stream.cameras.truth import truth_of
-from stream.cameras.view import CameraView
+from stream.cameras.view import CameraView, ms
 from stream.cameras.watching import Watching
 from stream.sources.base import EndOfSource, Source
 from stream.sources.feed import CameraState, Feed, FeedStatus
@@ -112,19 +113,10 @@ class Camera:
             CapacityExceeded: if no memory is left for one more camera.
         """
         saved = await self._keeper.read() if self._keeper is not None else None
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[Perceived | LookoutError] = loop.create_future()
-        # Handle first: whatever happens to this await, `close` gives back what the engine filled.
-        self._memory = self._engine.open_memory(
-            self._watching.policy,
-            self._watching.budget,
-            self._watching.eviction,
-            settler(loop, ready),
-            self._watching.selecting,
-            self._watching.recalling,
-            None if saved is None else saved.state,
-        )
-        result = await ready
+        result = await self._claim(None if saved is None else saved.state)
+        if self._keeper is not None and isinstance(result, MemoryDamaged):
+            await self._keeper.refuse(str(result))
+            saved, result = None, await self._claim(None)
         if isinstance(result, LookoutError):
             raise result
         self._tally.held, self._tally.seen = result.held, result.seen
@@ -265,7 +257,7 @@ class Camera:
             url=self.url,
             state=str(state),
             reason=reason,
-            retry_in_ms=_ms(feed.retry_in_s),
+            retry_in_ms=ms(feed.retry_in_s),
             fps=self._watching.fps,
             codec=feed.codec,
             width=feed.width,
@@ -282,9 +274,9 @@ class Camera:
             memory_seen=tally.seen,
             memory_capacity=limits.capacity,
             memory_bytes=pages * limits.page_size * shape.bytes_per_token,
-            lag_ms=_ms(tally.lag_s),
-            lag_p95_ms=_ms(tally.lag_percentile(0.95)),
-            frame_age_ms=_ms(age),
+            lag_ms=ms(tally.lag_s),
+            lag_p95_ms=ms(tally.lag_percentile(0.95)),
+            frame_age_ms=ms(age),
             newest_pts=tally.newest_pts,
             answering=self._answering,
             policy=self._watching.policy.method,
@@ -293,6 +285,21 @@ class Camera:
             save_problem=self._keeper.problem if self._keeper is not None else "",
             kept=tally.kept,
         )
+
+    async def _claim(self, restored: MemoryState | None) -> Perceived | LookoutError:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[Perceived | LookoutError] = loop.create_future()
+        # Handle first: whatever happens to this await, `close` gives back what the engine filled.
+        self._memory = self._engine.open_memory(
+            self._watching.policy,
+            self._watching.budget,
+            self._watching.eviction,
+            settler(loop, ready),
+            self._watching.selecting,
+            self._watching.recalling,
+            restored,
+        )
+        return await ready
 
     async def _watch(self) -> None:
         """Move frames from the feed into memory, one segment on its way at a time."""
@@ -389,7 +396,3 @@ class Camera:
             return ""
         state = self._feed.status.state
         return f"(The newest picture is {age:.0f} s old; the camera is {state}.) "
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds * 1000

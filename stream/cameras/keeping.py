@@ -144,11 +144,11 @@ class Keeper:
         try:
             saved = await apart(self._shelf.read)
         except (MemoryDamaged, MemoryForeign) as error:
-            await self._refuse(str(error))
+            await self.refuse(str(error))
             return None
         except Exception as error:  # our mistake, or no room; the camera watches all the same
             log.exception("camera %s: reading its saved memory failed", self._camera)
-            await self._refuse(f"it could not be read: {type(error).__name__}")
+            await self.refuse(f"it could not be read: {type(error).__name__}")
             return None
         if saved is not None:
             manifest = saved.manifest
@@ -202,7 +202,8 @@ class Keeper:
             why = error.strerror or "the disk does not answer"
             log.error("camera %s: its saved memory was not removed: %s", self._camera, why)
 
-    async def _refuse(self, why: str) -> None:
+    async def refuse(self, why: str) -> None:
+        """Put the newest save aside, and say why: the camera starts without it."""
         self.restored = f"refused: {why}"
         log.warning("camera %s starts empty: its saved memory was put aside: %s", self._camera, why)
         await apart(self._shelf.put_aside)

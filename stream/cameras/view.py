@@ -42,3 +42,8 @@ class CameraView:
     restored: str = ""  # what became of the memory saved before the start; empty: there was none
     save_problem: str = ""  # why the newest save of its memory failed; empty: it did not
     kept: KeptStep | None = None  # which places of the newest remembered step were kept
+
+
+def ms(seconds: float | None) -> float | None:
+    """Seconds as milliseconds; None stays None."""
+    return None if seconds is None else seconds * 1000

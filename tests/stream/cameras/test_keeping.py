@@ -180,6 +180,25 @@ async def test_what_cannot_be_read_for_want_of_room_is_put_aside_and_the_camera_
     assert caplog.text.count("starts empty") == 1
 
 
+async def test_what_the_engine_cannot_restore_is_put_aside_and_the_camera_starts(
+    engine, tmp_path, caplog
+):
+    with Engine(ours(), replace(LIMITS, capacity=400)) as larger:
+        source = ScriptedSource(lossless=True).give(*(n / 4 for n in range(60)), size=SIZE)
+        async with Cameras(larger, WATCHING, keeping(tmp_path, capacity=400)) as cameras:
+            camera = await attached(cameras, source)
+            await eventually(lambda: camera.view().frames_remembered == 60, within_s=30)
+    assert saved(tmp_path, capacity=400).state.held > LIMITS.capacity, "or it would be restored"
+    async with Cameras(engine, WATCHING, keeping(tmp_path, capacity=400)) as cameras:
+        source = ScriptedSource().give(0.0, 0.25, size=SIZE)
+        camera = await attached(cameras, source)
+        assert camera.view().restored == "refused: it could not be restored: AssertionError"
+        await eventually(lambda: camera.view().frames_remembered == 2)
+        assert camera.view().newest_pts == 0.25
+    assert (tmp_path / "camera-porch" / ASIDE / TENSORS).is_file()
+    assert caplog.text.count("starts empty") == 1
+
+
 async def test_the_memory_of_another_model_is_refused_and_is_there_for_that_model(engine, tmp_path):
     await watched(engine, keeping(tmp_path, model="other", fingerprint="other"))
     async with Cameras(engine, WATCHING, keeping(tmp_path)) as cameras:
