@@ -1,6 +1,6 @@
 """The archive: temporal steps that the hot memory gave up, frozen, at most so many bytes.
 
-Steps are held as they are until they fill a block of the codec, and are then frozen together; each
+Steps are held as they are until they fill blocks of the codec, and are then frozen together; each
 has a landmark, the mean of its bare visual keys, by which a question finds it again. When bytes run
 out, the run of steps goes whose neighbours in time are closest for its age: the recent past stays
 dense, the far past gets thinner, and no stretch of it is emptied first. The oldest run stays.
@@ -12,17 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from memory.codecs.block import TOKENS
+from memory.codecs.block import TOKENS, blocks_of
 from memory.codecs.codec import Codec
 from memory.codecs.frozen import Frozen, Thawed, freeze
 from memory.codecs.plain import Plain
 from memory.rotation import Rotation
 from memory.table import TokenTable
+
+_FULL: Final = 0.9  # share of its blocks that a run fills
+_MOST_BLOCKS: Final = 3  # that it waits for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +100,7 @@ class Archive:
             bare = self._rotation.take(keys[:, :, chosen], at).to(keys.dtype)
             self._gathering.append(_step(bare, values[:, :, chosen], known))
             self._bytes += _bytes(self._gathering[-1:])
-        if sum(len(step) for step in self._gathering) >= TOKENS:
+        if _fills_blocks(sum(len(step) for step in self._gathering)):
             self._runs.append(_together(self._codec, self._gathering))
             self._bytes += _bytes(self._runs[-1]) - sum(_bytes([x]) for x in self._gathering)
             self._gathering = []
@@ -124,6 +128,12 @@ class Archive:
         if self._runs:
             return self._runs.pop(_closest([run[0].time for run in self._runs]))
         return (self._gathering.pop(0),)
+
+
+def _fills_blocks(tokens: int) -> bool:
+    """Whether so many are worth freezing together: blocks have one size, whatever they hold."""
+    blocks = blocks_of(tokens)
+    return tokens >= TOKENS and (tokens >= _FULL * TOKENS * blocks or blocks > _MOST_BLOCKS)
 
 
 def thaw(steps: Sequence[Step]) -> list[Thawed]:

@@ -290,16 +290,16 @@ def test_choosing_from_a_bank_and_recalling_are_refused_together():
 
 
 def test_stretches_cover_what_was_read_and_nothing_that_was_forgotten():
-    archive = recalling(archive_bytes=320 * ours().shape.bytes_per_token).archive(ours())
+    archive = recalling(archive_bytes=640 * ours().shape.bytes_per_token).archive(ours())
     stream = Stream(ours(), CAPACITY, archive=archive)
-    stream.watch([segment(i) for i in range(40)])
+    stream.watch([segment(i) for i in range(80)])
     assert archive.forgotten > 10
     snapshot = stream.memory.snapshot()
     found = recall(stream.runner, snapshot, archive.steps, QUESTION, 10**6)
     snapshot.release()
     held = {one.time for one in archive.steps}
     assert {one.time for one in found.steps} == held, "all of it is read"
-    covered = {t for t in (0.5 * i + 0.125 for i in range(40)) if _within(t, found.stretches)}
+    covered = {t for t in (0.5 * i + 0.125 for i in range(80)) if _within(t, found.stretches)}
     assert covered == held
     assert 1 < len(found.stretches) < len(held), "some of them follow one another"
 

@@ -124,16 +124,19 @@ def test_the_block_codec_loses_no_more_of_a_group_than_half_the_widest_step(bits
         assert lost > 1e-6, "or nothing was packed"
 
 
-def test_what_is_gathered_is_frozen_as_soon_as_it_fills_a_block():
+@pytest.mark.parametrize("places", [4, 8, 25, 60])
+def test_what_is_gathered_is_frozen_as_soon_as_it_fills_blocks(places):
     kept = archive(codec=Block())
-    tokens = 0
     for number in range(TOKENS):
-        put(kept, step(number, 4))
-        tokens += 5
-        packed = sum(1 for one in kept.steps if isinstance(one.run.codec, Block))
+        put(kept, step(number, places))
+        packed = [one for one in kept.steps if isinstance(one.run.codec, Block)]
         gathering = [one for one in kept.steps if isinstance(one.run.codec, Plain)]
-        assert sum(len(one) for one in gathering) < TOKENS
-        assert packed + len(gathering) == number + 1
+        assert sum(len(one) for one in gathering) <= 3 * TOKENS
+        assert len(packed) + len(gathering) == number + 1
+        for run in {id(one.run): one.run for one in packed}.values():
+            blocks = -(-run.tokens // TOKENS)
+            assert run.tokens >= 0.9 * TOKENS * blocks or blocks == 4, "few places are empty"
+    assert packed
 
 
 def test_a_step_larger_than_a_block_is_frozen_whole():
