@@ -46,7 +46,7 @@ _NEWEST_LAYER: Final = 4
 _HEAD_WEIGHT: Final = 0.3
 _NOTHING_WEIGHT: Final = 0.2  # of the answer that nothing happened: it is right too often
 # Decoder layers, and how many of their heads, that learn where to look: one finds what is meant,
-# the other reads what earlier layers have written there, such as the time.
+# the other, where a model is deep enough, reads what earlier layers wrote there, such as the time.
 _LOOKING: Final = ((2, 3), (4, 2))
 _LOOK_WEIGHT: Final = 0.1
 _NAME_WEIGHT: Final = 0.1
@@ -171,7 +171,14 @@ class StreamPhase(nn.Module):
         return (
             out.last_hidden_state,
             out.hidden_states[_LOOKING[0][0]],
-            torch.cat([out.attentions[layer][:, :heads] for layer, heads in _LOOKING], dim=1),
+            torch.cat(
+                [
+                    out.attentions[layer][:, :heads]
+                    for layer, heads in _LOOKING
+                    if layer < len(out.attentions)
+                ],
+                dim=1,
+            ),
         )
 
     def _answers(
