@@ -36,7 +36,7 @@ def view(**changes: Any) -> CameraView:
     values: dict[str, Any] = {field.name: 0 for field in fields(CameraView)}
     values |= {"name": "porch", "url": "rtsp://porch/", "state": "live", "reason": None}
     values |= {"codec": "h264", "policy": "vcast", "newest_pts": 10.0, "frame_age_ms": 500.0}
-    values |= {"kept": KeptStep(9.5, 1, 3, (0, 2))}
+    values |= {"kept": KeptStep(9.5, 1, 3, (0, 2)), "restored": "", "save_problem": "disk full"}
     return CameraView(**{**values, **changes})
 
 
@@ -72,6 +72,7 @@ def test_a_camera_is_sent_as_json_with_all_its_numbers() -> None:
     sent = json.loads(wire.camera(view(retry_in_ms=12.6)).model_dump_json())
     assert sent["retry_in_ms"] == 13
     assert sent["newest"]["camera"] == "porch"
+    assert (sent["restored"], sent["save_problem"]) == ("", "disk full")
     assert sent["kept"] == {"pts_ms": 9500, "rows": 1, "columns": 3, "cells": "oA=="}
     missing = {field.name for field in fields(CameraView)} - set(sent)
     assert missing == {"newest_pts"}
