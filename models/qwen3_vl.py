@@ -8,7 +8,7 @@ takes embeddings with DeepStack rows for the kept visual tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -207,6 +207,11 @@ class Qwen3VL(VideoLanguageModel):
         last = torch.tensor([span.stop - 1 for span in plan.spans], device=self.device)
         logits: Tensor = self._model.lm_head(hidden[last]).float()
         return logits
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """See `VideoLanguageModel.weights`."""
+        yield from self._model.named_parameters()
+        yield from self._model.named_buffers()
 
     def step_tokens(self, height: int, width: int) -> int:
         """See `VideoLanguageModel.step_tokens`."""

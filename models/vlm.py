@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,6 +106,10 @@ class VideoLanguageModel(ABC):
             chunks: one per span of the plan, same order and lengths.
             plan: which memory and scratch each span reads, and where its keys and values go.
         """
+
+    @abstractmethod
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Every number that a stored key depends on, with its name, in an order that stays."""
 
     @abstractmethod
     def step_tokens(self, height: int, width: int) -> int:
