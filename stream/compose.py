@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from core.errors import ConfigError
 from engine.engine import Engine
 from engine.limits import Limits
+from engine.pace import Pace
 from engine.recalling import Recalling
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting
@@ -54,7 +55,8 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
     Raises:
         ModelLoadFailed: if the model cannot be loaded.
         ConfigError: if a camera's address cannot be understood, or a selector's weights are for
-            another model, or memories cannot be saved where they are to be.
+            another model, or memories cannot be saved where they are to be, or another Lookout
+            saves there.
         CapacityExceeded: if there are more cameras than places.
     """
     play = pace or RealtimePace()
@@ -66,7 +68,8 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
         max_pixels=settings.image.max_pixels,
     )
     kept = keeping(model, settings)
-    with engine_for(model, settings) as engine:
+    own = nullcontext() if kept is None else kept.alone()
+    with own, engine_for(model, settings) as engine:
         watched = watching(settings, selecting(model, settings))
         async with Cameras(engine, watched, kept) as cameras:
             for name, camera in settings.cameras.items():
@@ -97,7 +100,11 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
         bank_steps=settings.answer.bank_steps if chooses else 0,
         recall_budget=settings.memory.archive.budget if settings.memory.archive.max_bytes else 0,
     )
-    scheduler = Scheduler(prefill_tokens=settings.engine.prefill_tokens)
+    scheduler = Scheduler(
+        prefill_tokens=settings.engine.prefill_tokens,
+        encode_tokens=settings.engine.encode_tokens,
+        pace=Pace(settings.engine.step_ms),
+    )
     return Engine(model, limits, scheduler, reader_for(model, settings))
 
 

@@ -5,7 +5,8 @@ whose name is a number is whole, whatever kills the process. Older ones go only 
 used is put aside, so that the next save does not take its place. Folders are their owner's alone,
 for they hold what a camera saw.
 
-Meant for one process at a time. Blocks on the disk: not for an event loop, nor for the engine.
+Meant for one process at a time, which `memory.saving.lock` sees to. Blocks on the disk: not for an
+event loop, nor for the engine.
 """
 
 from __future__ import annotations

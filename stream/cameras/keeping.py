@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,7 @@ from core.errors import (
     MemoryNotSaved,
 )
 from memory.saving.fit import Fit
+from memory.saving.lock import FolderTaken, alone
 from memory.saving.manifest import Manifest
 from memory.saving.shelf import Saved, Shelf
 from memory.saving.state import MemoryState
@@ -60,6 +63,28 @@ class Keeping:
             raise ConfigError(
                 f"memory.save.folder: cannot be made: {error.strerror or 'I/O error'}"
             ) from None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The folder is this server's, as long as it runs.
+
+        Raises:
+            ConfigError: if another one uses it, or it cannot be locked.
+        """
+        with ExitStack() as held:
+            try:
+                held.enter_context(alone(self.folder))
+            except FolderTaken as error:
+                by = "" if error.owner is None else f" (process {error.owner})"
+                raise ConfigError(
+                    f"memory.save.folder: another Lookout{by} saves there: give each a folder of "
+                    "its own, or stop the other one"
+                ) from None
+            except OSError as error:
+                raise ConfigError(
+                    f"memory.save.folder: cannot be locked: {error.strerror or 'I/O error'}"
+                ) from None
+            yield
 
     def keeper(self, camera: str) -> Keeper:
         """That of one camera."""

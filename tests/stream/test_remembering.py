@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.errors import ConfigError
 from core.events import ModelInfo
 from stream.cameras.answer import Question
 from stream.compose import House, open_house
@@ -51,6 +52,9 @@ async def test_the_demo_camera_remembers_over_a_restart_of_the_server(tmp_path):
                 assert told["tokens"] > 20
                 assert told["bytes"] > 1000
         before = camera.view()
+        with pytest.raises(ConfigError, match="another Lookout"):
+            async with open_house(settings(tmp_path)):
+                pytest.fail("two servers would write over each other's saves")
     async with open_house(settings(tmp_path)) as house:
         camera = house.cameras.get("toys")
         view = camera.view()

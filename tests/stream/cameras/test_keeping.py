@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -311,6 +312,28 @@ def test_a_folder_that_cannot_be_made_is_a_mistake_of_the_configuration(tmp_path
     with pytest.raises(ConfigError, match="memory.save.folder") as caught:
         keeping(tmp_path / "file" / "memories").prepare()
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_folder_that_somebody_uses_is_refused_by_name_until_it_is_free(tmp_path):
+    with keeping(tmp_path).alone():
+        other, message = keeping(tmp_path), "memory.save.folder: another Lookout"
+        with pytest.raises(ConfigError, match=message) as caught, other.alone():
+            pytest.fail("two may not save there")
+        assert f"process {os.getpid()}" in str(caught.value)
+        assert str(tmp_path) not in str(caught.value)
+    with keeping(tmp_path).alone():
+        pass
+
+
+def test_a_folder_that_cannot_be_locked_is_a_mistake_of_the_configuration(tmp_path):
+    lost, message = keeping(tmp_path / "missing"), "memory.save.folder: cannot be locked"
+    with pytest.raises(ConfigError, match=message), lost.alone():
+        pytest.fail("nothing was locked")
+
+
+def test_what_fails_inside_is_not_taken_for_the_lock(tmp_path):
+    with pytest.raises(OSError, match="mine"), keeping(tmp_path).alone():
+        raise OSError("mine")
 
 
 def test_a_disk_that_hangs_keeps_no_process_from_ending(tmp_path):
