@@ -41,6 +41,7 @@ class MemoryHandle:
     """
 
     pruner: OnlinePruner
+    number: int = field(default_factory=_number)  # whose turn it is goes by it
     memory: KVMemory | None = None  # None before it is filled and after it was released
     recalling: Recalling | None = None  # how answers read what memory gave up
     segments: deque[SegmentJob] = field(default_factory=deque)  # in order of arrival

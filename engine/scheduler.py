@@ -1,27 +1,28 @@
-"""What the next step does: pure decisions, no torch, no threads.
+"""What the next step does: decisions without torch, threads or clocks.
 
-Decode goes first: every answer that is speaking gets a token in every step. Prefill (questions and
-segments) shares a token budget: questions go before segments and each by age, but while segments
-wait questions take at most three quarters, so that no run of questions stops the watching. Vision
-encodes are bounded per step, so that speaking is never held up for long.
+Decode goes first: every answer that is speaking gets a token in every step. Prefill shares a token
+budget. Every question gets a part of it in the first step after it came; while segments wait,
+questions take at most three quarters, so that no run of questions stops the watching. Segments and
+encodes go by turns of cameras (`engine.turns`).
+
+With a `StepPace` the budgets are what fits into a step, as measured, so that the gaps between the
+tokens of an answer stay short; the numbers of the scheduler are then upper bounds. An encode is not
+cut: one always goes on, and prefill gets what time it leaves, or the least there is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from engine.pace import Load, StepPace, fitting
+from engine.turns import Turns, Waiting, parts
+
+__all__ = ["Load", "Scheduler", "StepPlan", "Waiting"]
 
 WATCHING = 4  # one part in so many of the prefill budget is kept for segments that wait
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A prefill or an encode that could go on now."""
-
-    job: int
-    size: int  # tokens left to prefill, or visual tokens to encode
-    since: float  # monotonic seconds when it began to wait
-    urgent: bool = False  # somebody waits for it to speak
+LEAST = 16  # tokens prefilled in a step however slow it is
+UNHEARD = 4.0  # steps may take so many times as long while nobody listens
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +32,33 @@ class StepPlan:
     decode: tuple[int, ...]
     prefill: tuple[tuple[int, int], ...]  # (job, tokens)
     encode: tuple[int, ...]
+    prefill_budget: int = 0
+    encode_budget: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Scheduler:
-    """Composes steps.
+    """Composes steps; one per engine, since it remembers whose turn it is.
 
     Args:
-        prefill_tokens: most tokens prefilled in one step; at least one job always gets on.
+        prefill_tokens: most tokens prefilled in one step; at least one job always gets on, and
+            each question.
         encode_tokens: most visual tokens encoded in one step; at least one job always gets on.
+        pace: what steps cost; None takes the budgets as they are.
+
+    Raises:
+        ValueError: if there is no room for a question beside a segment.
     """
 
     prefill_tokens: int = 256
     encode_tokens: int = 1024
+    pace: StepPace | None = None
+    _prefills: Turns = field(default_factory=Turns, repr=False)
+    _encodes: Turns = field(default_factory=Turns, repr=False)
 
     def __post_init__(self) -> None:
-        if self.prefill_tokens < 1 or self.encode_tokens < 1:
-            raise ValueError("prefill_tokens and encode_tokens must be at least 1")
+        if self.prefill_tokens < 2 or self.encode_tokens < 1:
+            raise ValueError("prefill_tokens must be at least 2 and encode_tokens at least 1")
 
     def plan(
         self, decoding: Sequence[int], prefills: Sequence[Waiting], encodes: Sequence[Waiting]
@@ -60,34 +71,46 @@ class Scheduler:
             encodes: jobs with pictures not yet seen.
         """
         questions = [job for job in prefills if job.urgent]
-        segments = [job for job in prefills if not job.urgent]
-        kept = min(self.prefill_tokens // WATCHING, sum(job.size for job in segments))
-        granted = _share(questions, self.prefill_tokens - kept)
-        granted += _share(segments, self.prefill_tokens - sum(tokens for _, tokens in granted))
-        return StepPlan(tuple(decoding), tuple(granted), self._encodes(encodes))
+        segments = self._prefills.order(job for job in prefills if not job.urgent)
+        heard = bool(decoding or questions)
+        room = None if self.pace is None else self.pace.room(len(decoding), 1 if heard else UNHEARD)
+        to_see = self._encode_budget(room, bool(prefills))
+        seen, size = self._encode(encodes, to_see)
+        budget = self._prefill_budget(room, size)
+        kept = min(-(-budget // WATCHING), sum(job.size for job in segments))
+        granted = parts(questions, budget - kept)
+        left = max(kept, budget - sum(tokens for _, tokens in granted))
+        for job in segments:
+            if left > 0:
+                granted.append(self._prefills.grant(job, min(job.size, left)))
+                left -= granted[-1][1]
+        return StepPlan(tuple(decoding), tuple(granted), seen, budget, to_see)
 
-    def _encodes(self, encodes: Sequence[Waiting]) -> tuple[int, ...]:
-        chosen: list[int] = []
-        left = self.encode_tokens
-        for job in _by_age(encodes):
+    def note(self, load: Load, ms: float) -> None:
+        """A step that did so much took so many milliseconds."""
+        if self.pace is not None:
+            self.pace.note(load, ms)
+
+    def _encode(self, jobs: Sequence[Waiting], left: int) -> tuple[tuple[int, ...], int]:
+        """Whose pictures are seen, and how many visual tokens that makes."""
+        chosen: list[tuple[int, int]] = []
+        for job in self._encodes.order(jobs):
             if chosen and job.size > left:
-                break
-            chosen.append(job.job)
+                break  # nobody smaller slips past: it is this one's turn
+            chosen.append(self._encodes.grant(job, job.size))
             left -= job.size
-        return tuple(chosen)
+        return tuple(job for job, _ in chosen), sum(size for _, size in chosen)
 
+    def _encode_budget(self, room: float | None, shared: bool) -> int:
+        """Visual tokens; half of the room where prefill wants the other half."""
+        if room is None or self.pace is None:
+            return self.encode_tokens
+        fits = room / 2 if shared else room
+        return fitting(fits, self.pace.cost.encoded, 1, self.encode_tokens)
 
-def _share(jobs: Sequence[Waiting], left: int) -> list[tuple[int, int]]:
-    """(job, tokens) of the oldest jobs, `left` tokens in all at most."""
-    granted: list[tuple[int, int]] = []
-    for job in _by_age(jobs):
-        if left <= 0:
-            break
-        tokens = min(job.size, left)
-        granted.append((job.job, tokens))
-        left -= tokens
-    return granted
-
-
-def _by_age(jobs: Sequence[Waiting]) -> list[Waiting]:
-    return sorted(jobs, key=lambda job: job.since)
+    def _prefill_budget(self, room: float | None, encoded: int) -> int:
+        if room is None or self.pace is None:
+            return self.prefill_tokens
+        cost, least = self.pace.cost, min(LEAST, self.prefill_tokens)
+        left = max(0.0, room - cost.encoded * encoded)
+        return fitting(left, cost.prefilled, least, self.prefill_tokens)

@@ -26,10 +26,12 @@ from core.errors import (
 )
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.limits import Limits
+from engine.pace import Load
 from engine.perception import Perception
 from engine.requests import Perceived, PerceiveListener, SaveListener
 from engine.runner import Row, Runner
 from engine.scheduler import Scheduler, StepPlan, Waiting
+from engine.speaking import DEFAULT, Speaking
 from engine.speech import Speech
 from engine.work import Work
 from memory.pool import PagePool
@@ -56,11 +58,12 @@ class Steps:
         scheduler: Scheduler,
         work: Work,
         limits: Limits,
+        speaking: Speaking = DEFAULT,
     ) -> None:
         runner = Runner(model, pool, reader)
         self._runner = runner
         self._perception = Perception(runner)
-        self._speech = Speech(runner, limits.prompt_tokens)
+        self._speech = Speech(runner, limits.prompt_tokens, speaking)
         self._scheduler = scheduler
         self._work = work
         self._limits = limits
@@ -94,11 +97,16 @@ class Steps:
         self._admit()
         self._lay_out()
         plan = self._plan()
+        planned = time.monotonic()
         self._forward(plan)
-        self._encode(plan)
+        encoded = self._encode(plan)
+        ended = time.monotonic()
+        load = Load(len(plan.decode), sum(tokens for _, tokens in plan.prefill), encoded)
+        if load != Load():
+            self._scheduler.note(load, (ended - planned) * 1000)
         self._forget_finished()
         self.counters["steps"] += 1
-        self.counters["busy_ms"] += round((time.monotonic() - began) * 1000)
+        self.counters["busy_ms"] += round((ended - began) * 1000)
 
     def close_memory(self, handle: MemoryHandle) -> None:
         """Release a camera's memory and end its segments; answers are swept."""
@@ -168,7 +176,10 @@ class Steps:
                 self._guard(answer, self._speech.see, answer)
             if not answer.over:
                 self._guard(answer, self._speech.lay_out, answer)
+        held_up = {a.memory for a in self._work.answers if self._speech.holds_up(a)}
         for job in list(self._work.segments()):
+            if job.handle in held_up:
+                continue
             if job.chunk is None and (job.segment is None or job.tokens is not None):
                 self._guard(job, self._lay_out_segment, job)
 
@@ -187,9 +198,12 @@ class Steps:
         encodes = []
         for job in self._work.segments():
             if job.chunk is not None:
-                prefills.append(Waiting(job.number, len(job.chunk) - job.done, job.submitted))
+                left = len(job.chunk) - job.done
+                camera = job.handle.number
+                prefills.append(Waiting(job.number, left, job.submitted, camera=camera))
             elif job.segment is not None and job.tokens is None:
-                encodes.append(Waiting(job.number, job.size, job.submitted))
+                camera = job.handle.number
+                encodes.append(Waiting(job.number, job.size, job.submitted, camera=camera))
         decoding = [a.number for a in answers if a.last is not None]
         return self._scheduler.plan(decoding, prefills, encodes)
 
@@ -243,8 +257,8 @@ class Steps:
         elif self._perception.advance(job, tokens):
             self._perception.remember(job)
 
-    def _encode(self, plan: StepPlan) -> None:
-        """Segments of one picture size share a call."""
+    def _encode(self, plan: StepPlan) -> int:
+        """Segments of one picture size share a call; how many visual tokens were seen."""
         chosen = [job for job in self._work.segments() if job.number in plan.encode]
         sizes: dict[tuple[int, ...], list[SegmentJob]] = {}
         for job in chosen:
@@ -258,6 +272,7 @@ class Steps:
                 for job in jobs:
                     self._guard(job, self._perception.encode, [job])
         self.counters["segments_encoded"] += len(chosen)
+        return sum(job.size for job in chosen)
 
     def _guard(
         self, job: Job, stage: Callable[Given, None], /, *given: Given.args, **named: Given.kwargs

@@ -13,7 +13,7 @@ from pathlib import Path
 from core.errors import ConfigError
 from engine.engine import Engine
 from engine.limits import Limits
-from engine.pace import Pace
+from engine.pace import StepPace
 from engine.recalling import Recalling
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting
@@ -103,7 +103,7 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
     scheduler = Scheduler(
         prefill_tokens=settings.engine.prefill_tokens,
         encode_tokens=settings.engine.encode_tokens,
-        pace=Pace(settings.engine.step_ms),
+        pace=StepPace(settings.engine.step_ms),
     )
     return Engine(model, limits, scheduler, reader_for(model, settings))
 

@@ -211,8 +211,17 @@ class EngineSettings(Section):
     prompt_tokens: int = Field(
         2048, ge=64, description="Tokens of a question with its history and pictures at most."
     )
+    step_ms: float = Field(
+        50.0,
+        gt=0,
+        description="Milliseconds that a step shall take at most while an answer is given, so that "
+        "its tokens come evenly; how much is watched in it follows from what is measured.",
+    )
     prefill_tokens: int = Field(
-        256, ge=16, description="Prefill tokens per step beside decoding; smaller is smoother."
+        1024, ge=16, description="Prefill tokens per step beside decoding at most."
+    )
+    encode_tokens: int = Field(
+        4096, ge=16, description="Visual tokens encoded per step at most; one segment always is."
     )
     reader: ReaderName = Field(
         AUTO, description="What computes attention; auto takes the first that works here."
