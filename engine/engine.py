@@ -27,6 +27,7 @@ from engine.requests import (
 )
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting
+from engine.speaking import DEFAULT, Speaking
 from engine.steps import Steps
 from engine.work import Work
 from memory.memory import KVMemory
@@ -52,6 +53,7 @@ class Engine:
         limits: how much to take on.
         scheduler: how steps are composed.
         reader: how attention reads pages.
+        speaking: what answers see and where their tokens stand.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Engine:
         limits: Limits | None = None,
         scheduler: Scheduler | None = None,
         reader: Reader | None = None,
+        speaking: Speaking = DEFAULT,
     ) -> None:
         self.model = model
         self.limits = limits or Limits()
@@ -73,7 +76,9 @@ class Engine:
             scheduler or Scheduler(),
             self._work,
             self.limits,
+            speaking,
         )
+        self._speaking = speaking
         self._inbox: deque[Callable[[], None]] = deque()
         self._wake = threading.Condition()
         self._open_answers = 0
@@ -246,6 +251,8 @@ class Engine:
             raise ValueError(f"{eviction.method} gives up single tokens: it needs no archive")
 
     def _check_room(self, selecting: Selecting) -> None:
+        if self._speaking != DEFAULT:
+            raise ValueError("answers that choose from a bank read it as it is when they begin")
         room = self.limits.selector_budget, self.limits.bank_steps
         if selecting.budget > room[0] or selecting.bank_steps > room[1]:
             raise ValueError(

@@ -14,6 +14,8 @@ from core.kept import KeptStep
 from core.tokens import VisualTokens
 from engine.bank import Bank
 from engine.detokenizer import Detokenizer
+from engine.positions.line import Line
+from engine.positions.scheme import Stand
 from engine.recalling import Recalling
 from engine.requests import AnswerListener, Ask, PerceiveListener
 from engine.selecting import Selecting
@@ -95,7 +97,10 @@ class AnswerHandle:
     images: list[VisualTokens] | None = None  # None until encoded
     chunk: Chunk | None = None  # what is to be prefilled next
     done: int = 0
-    position: int = 0  # of the next token
+    line: Line | None = None  # numbers what it says
+    position: int = 0  # of the token that is fed next, as it was planned
+    stand: Stand | None = None  # where the input stood then
+    t_end: float | None = None  # stream seconds of the newest step it has seen
     last: int | None = None  # token to feed; None while prefilling
     said: int = 0  # tokens generated
     first_at: float = 0.0  # monotonic seconds of the first token

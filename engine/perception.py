@@ -103,7 +103,8 @@ class Perception:
                 job.chunk.visual.numpy(),
                 job.observed,
             )
-            memory.next_position = job.chunk.next_position
+            # What was said meanwhile may have moved it on.
+            memory.next_position = max(memory.next_position, job.chunk.next_position)
         self.finish(job)
         job.listener(
             Perceived(

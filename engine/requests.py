@@ -65,6 +65,7 @@ class Ended:
     tokens: int
     seconds: float  # from the first token to the last; 0 with fewer than two
     error: LookoutError | None = None
+    t_end: float | None = None  # stream seconds of the newest step it saw, if it saw any
 
 
 PerceiveListener = Callable[[Perceived | LookoutError], None]

@@ -23,10 +23,14 @@ from core.errors import (
 )
 from engine.detokenizer import Detokenizer
 from engine.jobs import AnswerHandle
+from engine.positions.line import Line
+from engine.positions.scheme import Stand
 from engine.recalling import Recalled, put, recall
 from engine.requests import Ask, Begun, Ended, FinishReason
 from engine.runner import Row, Runner
 from engine.sampling import sample
+from engine.speaking import DEFAULT, Speaking
+from memory.memory import KVMemory
 from memory.scratch import Scratch
 from models.layout import Chunk, join
 
@@ -37,11 +41,13 @@ class Speech:
     Args:
         runner: model and pool.
         prompt_tokens: most tokens of a question with its history and pictures.
+        speaking: what answers see and where their tokens stand.
     """
 
-    def __init__(self, runner: Runner, prompt_tokens: int) -> None:
+    def __init__(self, runner: Runner, prompt_tokens: int, speaking: Speaking = DEFAULT) -> None:
         self._runner = runner
         self._prompt_tokens = prompt_tokens
+        self._sight, self._scheme = speaking.visibility, speaking.positions
 
     def begin(self, answer: AnswerHandle) -> None:
         """Take the snapshot.
@@ -82,8 +88,10 @@ class Speech:
         """
         assert answer.snapshot is not None
         view, extent = answer.snapshot.view, answer.snapshot.extent
-        read = self._read(answer, extent.next_position)
-        prompt = self._prompt(answer, extent.next_position if read is None else read.next_position)
+        read, stand = self._read(answer, extent.next_position), self._stand(answer)
+        if read is not None:
+            stand = Stand(read.next_position, read.next_position, read.next_position)
+        prompt, start = self._prompt(answer, stand)
         chunk = prompt if read is None else join([read, prompt])
         try:
             recalled = self._recall(answer)
@@ -92,7 +100,11 @@ class Speech:
         except CapacityExceeded as error:
             raise Busy(f"no memory is left for another answer: {error}") from error
         put(self._runner, recalled, answer.scratch)
-        answer.chunk, answer.position = chunk, chunk.next_position
+        answer.chunk, answer.t_end = chunk, extent.t_end
+        answer.line = Line(self._scheme, start, chunk.next_position - 1, stand)
+        if not self._sight.keeps_snapshot:
+            answer.snapshot.release()
+        self._number_input(answer)
         answer.text = Detokenizer(self._runner.model.detokenize)
         answer.generator = _generator(answer.ask)
         answer.listener.begun(
@@ -110,12 +122,18 @@ class Speech:
         """The next part of the question, or the token said last."""
         assert answer.snapshot is not None
         assert answer.scratch is not None
-        if answer.last is not None:
-            chunk = self._runner.model.lay_text([answer.last], answer.position)
-            return Row(chunk, answer.snapshot.view, answer.scratch)
-        assert answer.chunk is not None
-        part = answer.chunk.part(answer.done, answer.done + tokens)
-        return Row(part, answer.snapshot.view, answer.scratch)
+        memory = _memory(answer)
+        view = self._sight.view(answer.snapshot, memory)
+        answer.t_end = self._sight.extent(answer.snapshot, memory).t_end
+        if answer.last is None:
+            assert answer.chunk is not None
+            part = answer.chunk.part(answer.done, answer.done + tokens)
+            return Row(part, view, answer.scratch)
+        assert answer.line is not None
+        answer.stand = self._stand(answer)
+        answer.position = answer.line.ahead(answer.stand)
+        chunk = self._runner.model.lay_text([answer.last], answer.position)
+        return Row(chunk, view, answer.scratch)
 
     def advance(self, answer: AnswerHandle, tokens: int, logits: Tensor) -> None:
         """Note what the forward did; says the next token when the question has been read.
@@ -131,7 +149,10 @@ class Speech:
             if answer.done < len(answer.chunk):
                 return
         else:
-            answer.position += 1
+            assert answer.line is not None
+            assert answer.stand is not None
+            answer.line.advance(answer.position, answer.stand)
+            self._number_input(answer)
         model = self._runner.model
         if model.silence is not None and not answer.said:
             logits = logits.clone()  # who asks once is answered
@@ -151,7 +172,8 @@ class Speech:
             answer.scratch.release()
         if answer.text is not None and reason != "error" and (rest := answer.text.flush()):
             answer.listener.delta(rest)
-        answer.listener.ended(Ended(reason, answer.said, answer.last_at - answer.first_at, error))
+        seconds = answer.last_at - answer.first_at
+        answer.listener.ended(Ended(reason, answer.said, seconds, error, answer.t_end))
 
     def fail(self, answer: AnswerHandle, error: AnswerError) -> None:
         """End it with an error."""
@@ -175,24 +197,46 @@ class Speech:
         assert answer.snapshot is not None
         return recall(self._runner, answer.snapshot, steps, answer.ask.text, recalling.budget)
 
-    def _prompt(self, answer: AnswerHandle, position: int) -> Chunk:
-        """The question with its pictures, from `position` on.
+    def holds_up(self, answer: AnswerHandle) -> bool:
+        """Whether segments of its camera must wait for their numbers until it has ended."""
+        return self._scheme.input_waits and answer.chunk is not None and not answer.over
+
+    def _stand(self, answer: AnswerHandle) -> Stand:
+        """Where the input of its camera stands now, as the answer sees it."""
+        assert answer.snapshot is not None
+        memory = _memory(answer)
+        extent = self._sight.extent(answer.snapshot, memory)
+        laid = [job.chunk.next_position for job in answer.memory.segments if job.chunk is not None]
+        return Stand(extent.next_position, max(memory.next_position, *laid, 0), extent.end)
+
+    def _number_input(self, answer: AnswerHandle) -> None:
+        """Let the input go on where the scheme wants it to."""
+        assert answer.line is not None
+        memory = _memory(answer)
+        memory.next_position = answer.line.resume(memory.next_position)
+
+    def _prompt(self, answer: AnswerHandle, stand: Stand) -> tuple[Chunk, int]:
+        """The question with its pictures, and the position of the marks that open the answer.
 
         Raises:
             QuestionTooLong: if it exceeds the prompt limit.
         """
         model, ask, chunks = self._runner.model, answer.ask, []
+        position = self._scheme.question(stand)
         for picture in answer.images or []:
             chunks.append(model.lay_image(picture, position))
             position = chunks[-1].next_position
         ids = model.question_ids(ask.text, ask.history, ask.instructions)
-        prompt = join([*chunks, model.lay_text(ids, position)])
+        asked = len(ids) - model.opening_tokens
+        chunks.append(model.lay_text(ids[:asked], position))
+        start = self._scheme.first(chunks[-1].next_position)
+        prompt = join([*chunks, model.lay_text(ids[asked:], start)])
         if len(prompt) > self._prompt_tokens:
             raise QuestionTooLong(
                 f"the question with its history takes {len(prompt)} tokens, at most "
                 f"{self._prompt_tokens} fit: shorten it or raise engine.prompt_tokens"
             )
-        return prompt
+        return prompt, start
 
     def _say(self, answer: AnswerHandle, token: int) -> None:
         assert answer.text is not None
@@ -207,6 +251,11 @@ class Speech:
             answer.listener.delta(delta)
         if answer.said >= answer.ask.max_tokens:
             self.end(answer, "length")
+
+
+def _memory(answer: AnswerHandle) -> KVMemory:
+    assert answer.memory.memory is not None, "an answer outlived its camera's memory"
+    return answer.memory.memory
 
 
 def _generator(ask: Ask) -> torch.Generator | None:

@@ -65,7 +65,8 @@ class KVMemory:
         self.capacity = capacity
         self.policy = policy
         self.seen = 0  # tokens ever appended
-        self.next_position = 0
+        self.next_position = 0  # answers may move it on
+        self.end = 0  # position after the newest token that came in
         self.archive = archive
         self.reach = reach
         self._rotation = rotation
@@ -132,7 +133,8 @@ class KVMemory:
         self.seen += len(new)
         self._group = max(self._group, int(new.group.max(initial=-1)) + 1)
         if len(new):
-            self.keep_within_reach(int(positions.max()) + 1)
+            self.end = int(positions.max()) + 1
+            self.keep_within_reach(self.end)
         likeness = None if observed is None else observed.likeness(new.visual)
         came, chosen = len(new), new.newest(self.capacity - sink)
         new, source = new.rows(chosen), source[torch.from_numpy(chosen).to(source.device)]
@@ -174,7 +176,9 @@ class KVMemory:
         if sink_only:
             length = int(self._tokens.sink.sum())  # it came first and always stays
             pin, floor = self._table.pin(length), self._floor()
-            return Snapshot(self._table.view(length), Extent(floor, floor, floor, None, None), pin)
+            return Snapshot(
+                self._table.view(length), Extent(floor, floor, floor, None, None, floor), pin
+            )
         pin = self._table.pin(self.held)
         return Snapshot(self.view(), self.extent(), pin)
 
@@ -182,9 +186,10 @@ class KVMemory:
         """Next position and the stretch of stream that is held."""
         times = self._tokens.time[~self._tokens.sink]
         if not len(times):
-            return Extent(self.next_position, self._floor(), self.next_position, None, None)
+            start = self.next_position
+            return Extent(start, self._floor(), start, None, None, self.end)
         span = float(times.min()), float(times.max())
-        return Extent(self.next_position, self._floor(), self.oldest_position(), *span)
+        return Extent(self.next_position, self._floor(), self.oldest_position(), *span, self.end)
 
     def oldest_position(self) -> int:
         """Rotary position of the oldest step held; the next one if there is none."""
@@ -245,6 +250,7 @@ class KVMemory:
         self._rows, self._lengths = state.rows.clone(), (state.rows >= 0).sum(-1)
         self._tokens = state.tokens.rows(np.arange(len(state.tokens)))
         self.next_position, self._group = state.next_position, state.next_group
+        self.end = state.next_position
         self.seen = state.seen
         places = np.arange(state.held)
         self._table.prepare(places)

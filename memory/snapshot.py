@@ -17,6 +17,7 @@ class Extent:
     oldest_position: int  # the least of any step held; the next one if there is none
     t_start: float | None  # stream seconds of the oldest step, None when there is none
     t_end: float | None
+    end: int = 0  # position after the newest step
 
 
 class Snapshot:

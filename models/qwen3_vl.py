@@ -30,6 +30,7 @@ from models.rotary import ExactRotary
 from models.vlm import ModelInfo, VideoLanguageModel
 
 MARKERS = 24  # tokens of a timestamp (up to years of seconds) and the two vision markers
+OPENING: Final = "<|im_start|>assistant\n"
 SYSTEM = "You watch a live camera and answer questions about it."
 
 
@@ -77,6 +78,7 @@ class Qwen3VL(VideoLanguageModel):
         )
         self.reach = text.max_position_embeddings
         self.stop_ids = _stop_ids(model, tokenizer)
+        self.opening_tokens = len(self._ids(OPENING))
         self.silence = tokenizer.get_vocab().get(SILENCE)
         own: dict[str, float] = getattr(model.generation_config, "lookout", {})
         self.silence_bias = float(own.get("silence_bias", 0.0))
@@ -182,7 +184,7 @@ class Qwen3VL(VideoLanguageModel):
             elif place:
                 ids += self._ids("\n")
             ids += self._said(said.strip())
-        return ids + self._ids("<|im_end|>\n<|im_start|>assistant\n")
+        return ids + self._ids(f"<|im_end|>\n{OPENING}")
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `VideoLanguageModel.detokenize`."""

@@ -43,6 +43,7 @@ class VideoLanguageModel(ABC):
     reach: int | None  # positions over which it was made to look back; None: nothing is known
     device: torch.device
     stop_ids: frozenset[int]
+    opening_tokens: int  # how many at the end of `question_ids` open the answer
     silence: int | None  # the token that says nothing, of a model that knows standing questions
     # Added to its logit when one is answered: what is awaited is rarer than it was in training.
     silence_bias: float

@@ -1,0 +1,1 @@
+"""Where the tokens of an answer stand: one scheme, one small file."""
