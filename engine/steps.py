@@ -111,14 +111,21 @@ class Steps:
     def close_memory(self, handle: MemoryHandle) -> None:
         """Release a camera's memory and end its segments; answers are swept."""
         handle.closed = True
-        for job in list(handle.segments):
-            self._perception.fail(job, CameraError("the camera was detached"))
-        if handle.memory is not None:
-            handle.memory.release()
-            handle.memory = handle.bank = None
-        if handle in self._work.memories:
-            self._work.memories.remove(handle)
-        self.sweep()
+        try:
+            for job in list(handle.segments):
+                self._perception.fail(job, CameraError("the camera was detached"))
+        finally:  # whatever a listener does, the pages come back
+            if handle.memory is not None:
+                handle.memory.release()
+                handle.memory = handle.bank = None
+            if handle in self._work.memories:
+                self._work.memories.remove(handle)
+            self.sweep()
+
+    def lose(self, job: Job, error: LookoutError) -> None:
+        """End a segment or an answer that could not even be accepted."""
+        self._fail(job, error)
+        self._forget_finished()
 
     def restore(self, handle: MemoryHandle, state: MemoryState, listener: PerceiveListener) -> None:
         """Fill a new memory with what one held before, instead of the fixed beginning alone."""
