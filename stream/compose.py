@@ -17,6 +17,7 @@ from engine.pace import StepPace
 from engine.recalling import Recalling
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting
+from engine.speaking import Speaking
 from memory.pool import KVShape
 from memory.readers.choice import choose
 from memory.readers.reader import Demand, Reader
@@ -105,7 +106,8 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
         encode_tokens=settings.engine.encode_tokens,
         pace=StepPace(settings.engine.step_ms),
     )
-    return Engine(model, limits, scheduler, reader_for(model, settings))
+    speaking = Speaking(settings.answer.visibility, settings.answer.positions)
+    return Engine(model, limits, scheduler, reader_for(model, settings), speaking)
 
 
 def reader_for(model: VideoLanguageModel, settings: Settings) -> Reader:

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from core.events.parts import CameraName, OnNewInput
+from engine.positions.continuous import Continuous
+from engine.positions.registry import SCHEMES
+from engine.positions.scheme import Positions
 from engine.selecting import check
+from engine.visibility import RULES, AsAsked, Visibility
 from memory.codecs.block import Block
 from memory.codecs.codec import Codec
 from memory.codecs.registry import CODECS
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     Memory = MemoryPolicy
     CodecChoice = Codec
     GateChoice = Gate
+    VisibilityChoice = Visibility
+    PositionsChoice = Positions
 else:  # which ones there are is the registries' to say
     Policy = Annotated[reduce(or_, METHODS), Field(discriminator="method")]
     SelectorChoice = Annotated[reduce(or_, CHOICES), Field(discriminator="method")]
@@ -42,6 +48,8 @@ else:  # which ones there are is the registries' to say
     Memory = Annotated[reduce(or_, POLICIES), Field(discriminator="method")]
     CodecChoice = Annotated[reduce(or_, CODECS), Field(discriminator="method")]
     GateChoice = Annotated[reduce(or_, GATES), Field(discriminator="method")]
+    VisibilityChoice = Annotated[reduce(or_, RULES), Field(discriminator="rule")]
+    PositionsChoice = Annotated[reduce(or_, SCHEMES), Field(discriminator="scheme")]
 
 
 class Section(BaseModel):
@@ -256,6 +264,17 @@ class AnswerSettings(Section):
         "choose from; only with one. More of them make room for answers larger, too.",
     )
 
+    visibility: VisibilityChoice = Field(
+        AsAsked(),
+        description="What an answer sees of what comes in while it is given: nothing (`snapshot`), "
+        "or at each token all there is (`live`), which models must be trained for.",
+    )
+    positions: PositionsChoice = Field(
+        Continuous(),
+        description="How the tokens of an answer are numbered; all but `continuous` and `origin` "
+        "need a model that was trained for them.",
+    )
+
     @field_validator("selector")
     @classmethod
     def _can_choose_live(cls, value: SelectorChoice | None) -> SelectorChoice | None:
@@ -284,6 +303,16 @@ class Settings(Section):
     engine: EngineSettings = Field(EngineSettings(), description="Engine.")
     answer: AnswerSettings = Field(AnswerSettings(), description="Answers.")
     log: LogSettings = Field(LogSettings(), description="Logs.")
+
+    @model_validator(mode="after")
+    def _chooses_as_asked(self) -> Settings:
+        usual = self.answer.visibility == AsAsked() and self.answer.positions == Continuous()
+        if self.answer.selector is not None and not usual:
+            raise ValueError(
+                "answer.selector: answers that choose what they read choose once, and number it "
+                "anew: leave answer.visibility and answer.positions as they are"
+            )
+        return self
 
     @model_validator(mode="after")
     def _reads_one_way(self) -> Settings:

@@ -76,6 +76,7 @@ class Listener:
         self._asked = time.monotonic()
         self._first: float | None = None
         self._begun: Begun | None = None
+        self._seen: float | None = None  # up to when, if it went on watching
         self._text: list[str] = []
         self._notice = notice
 
@@ -95,6 +96,7 @@ class Listener:
     def ended(self, ended: Ended) -> None:
         """The answer is over."""
         now, first, begun = time.monotonic(), self._first, self._begun
+        self._seen = ended.t_end
         rate = (ended.tokens - 1) / ended.seconds if ended.seconds > 0 else None
         self._over()
         self._answer.finish(
@@ -119,5 +121,6 @@ class Listener:
         begun = self._begun
         if begun is None or begun.t_start is None or begun.t_end is None:
             return ()
-        stretches = (*begun.recalled, (begun.t_start, begun.t_end))
+        end = begun.t_end if self._seen is None else max(begun.t_end, self._seen)
+        stretches = (*begun.recalled, (begun.t_start, end))
         return tuple(Evidence(self._camera, start, end) for start, end in stretches)
