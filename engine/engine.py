@@ -11,9 +11,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from core.errors import Busy, EngineDead, LookoutError
+from core.errors import Busy, CameraError, EngineDead, LookoutError
 from core.frames import Segment
 from engine.bank import Bank
+from engine.commands import Command, nobody
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.limits import Limits
 from engine.recalling import Recalling
@@ -79,7 +80,7 @@ class Engine:
             speaking,
         )
         self._speaking = speaking
-        self._inbox: deque[Callable[[], None]] = deque()
+        self._inbox: deque[Command] = deque()
         self._wake = threading.Condition()
         self._open_answers = 0
         self._closing = False
@@ -159,7 +160,11 @@ class Engine:
             else:
                 self._steps.restore(handle, restored, listener)
 
-        self._submit(fill)
+        def failed(error: LookoutError) -> None:
+            self._steps.close_memory(handle)
+            listener(CameraError(f"its memory could not be made: {error}"))
+
+        self._submit(fill, failed)
         return handle
 
     def save(self, handle: MemoryHandle, listener: SaveListener) -> None:
@@ -168,7 +173,7 @@ class Engine:
         Raises:
             EngineDead: if the engine has ended.
         """
-        self._submit(lambda: self._steps.save(handle, listener))
+        self._submit(lambda: self._steps.save(handle, listener), listener)
 
     def close_memory(self, handle: MemoryHandle) -> None:
         """Give a memory back, ending its segments and answers. Idempotent, returns at once."""
@@ -193,7 +198,9 @@ class Engine:
         with self._wake:
             if handle.on_their_way >= SEGMENTS_AHEAD:
                 raise Busy(f"{SEGMENTS_AHEAD} segments of this camera are on their way")
-            self._submit(lambda: self._steps.accept_segment(job))
+            self._submit(
+                lambda: self._steps.accept_segment(job), lambda error: self._steps.lose(job, error)
+            )
             handle.on_their_way += 1
 
     def ask(self, handle: MemoryHandle, ask: Ask, listener: AnswerListener) -> AnswerHandle:
@@ -210,7 +217,9 @@ class Engine:
                 raise Busy(f"{most} questions are being answered or waited for; ask again shortly")
             self._open_answers += 1
         try:
-            self._submit(lambda: self._steps.accept(answer))
+            self._submit(
+                lambda: self._steps.accept(answer), lambda error: self._steps.lose(answer, error)
+            )
         except EngineDead:
             self._answer_over()
             raise
@@ -260,13 +269,19 @@ class Engine:
                 f"limits make room for {room[0]} of {room[1]}"
             )
 
-    def _submit(self, command: Callable[[], None], *, even_when_closing: bool = False) -> None:
+    def _submit(
+        self,
+        run: Callable[[], None],
+        failed: Callable[[LookoutError], None] = nobody,
+        *,
+        even_when_closing: bool = False,
+    ) -> None:
         with self._wake:
             if self._dead is not None or self._closing:
                 if even_when_closing:
                     return  # everything was, or is about to be, given back
                 raise self._dead or EngineDead("the engine is closed")
-            self._inbox.append(command)
+            self._inbox.append(Command(run, failed))
             self._wake.notify()
 
     def _answer_over(self) -> None:
@@ -282,10 +297,9 @@ class Engine:
                         self._wake.wait()
                     if self._closing:
                         break
-                    commands = list(self._inbox)
-                    self._inbox.clear()
-                for command in commands:
-                    command()
+                    due = len(self._inbox)  # those that come meanwhile wait for the next step
+                for _ in range(due):  # one by one: if the engine dies of one, the rest is told
+                    self._inbox.popleft().perform()
                 self._steps.step()
         except BaseException as error:
             log.exception("the engine died")
@@ -299,7 +313,7 @@ class Engine:
             commands = list(self._inbox)
             self._inbox.clear()
         for command in commands:  # so that every handle submitted is in the work and is told
-            command()
+            command.perform_last(reason)
         self._steps.abandon(reason)
 
 
