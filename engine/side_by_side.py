@@ -140,7 +140,9 @@ class SideBySide:
                 archive,
                 Limits(prompt_tokens=PROMPT, answer_tokens=self._words).reach(self.model.reach),
             )
-            handle = MemoryHandle(OnlinePruner(*self._pruning), memory, place.recalling)
+            handle = MemoryHandle(
+                OnlinePruner(*self._pruning), memory=memory, recalling=place.recalling
+            )
             self._handles[name] = handle
             jobs.append(SegmentJob(handle, None, _told, is_sink=True))
         self._run(jobs)

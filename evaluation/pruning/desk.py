@@ -115,7 +115,7 @@ class Desk:
         self, memory: KVMemory, texts: Sequence[str], listeners: Sequence[Heard]
     ) -> list[AnswerHandle]:
         """Answers that read one snapshot: nothing is written while they are given."""
-        handle, snapshot = MemoryHandle(OnlinePruner(Dense(), 1), memory), memory.snapshot()
+        handle, snapshot = MemoryHandle(OnlinePruner(Dense(), 1), memory=memory), memory.snapshot()
         answers = []
         for text, listener in zip(texts, listeners, strict=True):
             answer = AnswerHandle(handle, Ask(text, max_tokens=WORDS), listener, snapshot=snapshot)
