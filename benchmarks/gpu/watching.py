@@ -1,0 +1,140 @@
+"""Rows about perception: frames a second, how many cameras, what a camera costs."""
+
+from __future__ import annotations
+
+import torch
+
+from benchmarks.gpu.context import Context
+from benchmarks.gpu.feeding import LATE_S, Pacer, flood
+from benchmarks.gpu.machine import rates
+from benchmarks.gpu.quantiles import milliseconds, quantile
+from benchmarks.gpu.rig import Rig
+from benchmarks.gpu.roofline import frame_flops
+from benchmarks.report import Row
+
+
+def ingest(context: Context, shape: str) -> list[Row]:
+    """Frames a second into bounded memories, by budget, for one camera and several."""
+    scale, rows = context.scale, []
+    capable = rates(context)
+    for share in scale.budgets:
+        for cameras in (1, scale.streams):
+            small = scale.small_capacity
+            with context.rig(shape, cameras=cameras, capacity=small, share=share) as rig:
+                rig.open(cameras)
+                flood(rig, cameras, scale.warm_s, 0.01)  # memories fill, kernels are compiled
+                before = context.allocated()
+                flow = flood(rig, cameras, scale.warm_s, scale.window_s)
+                after = context.allocated()
+                per_frame = frame_flops(rig.model, scale.picture, rig.load.budget + 12, small)
+                rows.append(
+                    {
+                        "shape": shape,
+                        "share": share,
+                        "budget": rig.load.budget,
+                        "cameras": cameras,
+                        "capacity": small,
+                        "frames_per_s": flow.frames_per_s,
+                        "segment_p50_ms": milliseconds(flow.waits, 0.5),
+                        "segment_p95_ms": milliseconds(flow.waits, 0.95),
+                        "gflop_per_frame": per_frame / 1e9,
+                        "share_of_matrix_rate": per_frame * flow.frames_per_s / capable.flops,
+                        "bytes_grown": after - before,
+                    }
+                )
+    return rows
+
+
+def cameras(context: Context, shape: str) -> list[Row]:
+    """The largest number of cameras whose lag stays under a second, nineteen times in twenty."""
+    scale, tried = context.scale, []
+    most = _most(context, shape)
+    with context.rig(shape, cameras=most, capacity=scale.small_capacity) as rig:
+        rig.open(1)
+        alone = flood(rig, 1, scale.warm_s, scale.window_s / 2)
+        low, high = 0, most + 1
+        number = max(1, min(most, int(alone.frames_per_s / scale.camera_fps)))
+        while low < number < high:
+            rig.open(number)
+            row = _paced(context, rig, number)
+            tried.append({"shape": shape, "fps": scale.camera_fps, **row})
+            low, high = (number, high) if row["kept_up"] else (low, number)
+            number = min(2 * number, most) if high > most else (low + high) // 2
+            if high <= most and high - low <= max(1, low // 16):
+                break
+    return [{"shape": shape, "largest_number_of_cameras": low, "most_tried": most}, *tried]
+
+
+def bytes_of_cameras(context: Context, shape: str) -> list[Row]:
+    """Peak bytes with one camera that watches and answers, and with each further one."""
+    scale, peaks = context.scale, {}
+    for number in (1, 3):
+        context.forget()
+        if context.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(context.device)
+        with context.rig(shape, cameras=number) as rig:
+            rig.open(number)
+            flood(rig, number, 0.0, scale.window_s / 2)
+            rig.ask(0, scale.answer_tokens).wait(60)
+            weights = sum(p.nbytes for p in rig.model._model.parameters())
+            peaks[number] = _peak(context, weights + rig.engine.pool.bytes)
+    first, further = peaks[1], (peaks[3] - peaks[1]) / 2
+    measured = "allocator" if context.device.type == "cuda" else "weights and pool alone"
+    return [
+        {
+            "shape": shape,
+            "capacity": scale.capacity,
+            "first_camera_gb": first / 1e9,
+            "further_camera_gb": further / 1e9,
+            "weights_gb": weights / 1e9,
+            "measured_by": measured,
+        }
+    ]
+
+
+def _paced(context: Context, rig: Rig, number: int) -> Row:
+    scale = context.scale
+    with Pacer(rig, number, scale.camera_fps) as pacer:
+        _sleep(pacer, scale.warm_s)
+        counted, dropped = len(pacer.lags), pacer.dropped
+        _sleep(pacer, scale.window_s)
+        lags, lost = pacer.lags[counted:], pacer.dropped - dropped
+    expected = number * scale.window_s * scale.camera_fps / rig.model.frames_per_step
+    p95 = quantile(lags, 0.95)
+    return {
+        "cameras": number,
+        "lag_p50_ms": milliseconds(lags, 0.5),
+        "lag_p95_ms": milliseconds(lags, 0.95),
+        "steps_dropped": lost,
+        "steps_in_memory": len(lags),
+        "steps_due": expected,
+        "kept_up": bool(p95 is not None and p95 < LATE_S and not lost),
+    }
+
+
+def _sleep(pacer: Pacer, seconds: float) -> None:
+    """Let it feed for so long, unless it has failed."""
+    pacer.wait(seconds)
+    if pacer.failure is not None:
+        raise pacer.failure
+
+
+def _most(context: Context, shape: str) -> int:
+    """As many cameras as the device has room for, at most as many as are tried."""
+    scale, model = context.scale, context.model(shape)
+    if context.device.type != "cuda":
+        return scale.most_cameras
+    with context.rig(shape, cameras=1, capacity=scale.small_capacity) as one:
+        bytes_of_one = one.engine.pool.bytes
+    context.forget()
+    free, total = torch.cuda.mem_get_info(context.device)
+    weights = model.info.parameters * model.shape.dtype.itemsize
+    del model
+    room = 0.85 * total - max(0, total - free) - weights
+    return max(1, min(scale.most_cameras, int(room // bytes_of_one)))
+
+
+def _peak(context: Context, counted: int) -> int:
+    if context.device.type != "cuda":
+        return counted
+    return torch.cuda.max_memory_allocated(context.device)

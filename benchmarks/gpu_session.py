@@ -1,0 +1,178 @@
+"""`python -m benchmarks.gpu_session --out DIR`: everything that waits for a GPU, in one call.
+
+Models of the published Qwen3-VL sizes with random weights, no download. Rows are measured in a
+process of their own, which is ended and started anew when it fails or hangs; each is in DIR as JSON
+as soon as it is measured, all are in `results.json`, and `results.md` is for people. What the time
+does not suffice for is said. `--dry-run` goes through all of it on a CPU with a tiny model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.report import markdown, stamp
+
+_ROW_MINUTES: Final = 3.0  # of one row at most
+_LOOK_S: Final = 0.2  # between two looks at what the worker does
+_SPARE_S: Final = 5.0  # at the end, for the tables
+
+Result = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Session:
+    """One call.
+
+    Args:
+        out: folder of all results.
+        names: rows to measure, in order.
+        ends: monotonic seconds.
+        options: of the worker.
+    """
+
+    out: Path
+    names: list[str]
+    ends: float
+    options: list[str]
+    results: dict[str, Result] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Measure until all is done or the time is over; results are on disk all the while."""
+        while left := [name for name in self.names if name not in self.results]:
+            if time.monotonic() >= self.ends:
+                for name in left:
+                    self._note({"name": name, "status": "skipped", "error": "no time was left"})
+                return
+            self._work(left)
+
+    def _work(self, left: Sequence[str]) -> None:
+        """One worker, until it ends or is ended; takes note of at least one row."""
+        for name in left:
+            (self.out / f"{name}.json").unlink(missing_ok=True)
+        command = [sys.executable, "-m", "benchmarks.gpu.worker", *self.options, *left]
+        with (self.out / "worker.log").open("ab") as log:
+            worker = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+            try:
+                why = self._watch(worker, left)
+            finally:
+                _end(worker)
+        self._collect(left)
+        running = next((name for name in left if name not in self.results), None)
+        if running is not None and (why is not None or worker.returncode != 0):
+            reason = why or f"its process ended with status {worker.returncode}, see worker.log"
+            if self._started(running) or why is None:
+                self._note({"name": running, "status": "failed", "error": reason})
+
+    def _watch(self, worker: subprocess.Popen[bytes], left: Sequence[str]) -> str | None:
+        """Wait for its end; why it has to be ended, if it must."""
+        began, done = time.monotonic(), 0
+        while worker.poll() is None:
+            self._collect(left)
+            if len(self.results) != done:
+                began, done = time.monotonic(), len(self.results)
+            if time.monotonic() > self.ends:
+                return "the session's time was over"
+            if time.monotonic() - began > 60 * _ROW_MINUTES:
+                return f"it took longer than {_ROW_MINUTES:g} minutes"
+            time.sleep(_LOOK_S)
+        return None
+
+    def _collect(self, left: Sequence[str]) -> None:
+        for name in left:
+            result = self._read(name)
+            if result is not None and result["status"] != "started" and name not in self.results:
+                self._note(result)
+
+    def _started(self, name: str) -> bool:
+        return self._read(name) is not None
+
+    def _read(self, name: str) -> Result | None:
+        path = self.out / f"{name}.json"
+        if not path.is_file():
+            return None
+        found: Result = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def _note(self, result: Result) -> None:
+        self.results[result["name"]] = result
+        print(
+            f"{result['name']}: {result['status']} {result.get('error', '')}".rstrip(), flush=True
+        )
+        whole = {"stamp": stamp(), "results": list(self.results.values())}
+        (self.out / "results.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        (self.out / "results.md").write_text(_tables(self.results.values()), encoding="utf-8")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure; 0 if every row was, 1 if one failed or was skipped, 2 for a wrong call."""
+    options = _parser().parse_args(argv)
+    known = _known(options.dry_run)
+    chosen = [n for n in known if not options.only or any(_named(n, o) for o in options.only)]
+    if not chosen or options.minutes <= 0:
+        print(f"--only: rows are {', '.join(known)}; --minutes: above 0", file=sys.stderr)
+        return 2
+    options.out.mkdir(parents=True, exist_ok=True)
+    passed = ["--out", str(options.out), "--reader", options.reader]
+    passed += ["--dry-run"] if options.dry_run else []
+    ends = time.monotonic() + 60 * options.minutes - _SPARE_S
+    session = Session(options.out, chosen, ends, passed)
+    session.run()
+    return int(any(r["status"] != "done" for r in session.results.values()))
+
+
+def _named(name: str, wanted: str) -> bool:
+    """`ingest` names that row of all shapes, a shape all its rows."""
+    return name == wanted or wanted in name.split(".")
+
+
+def _known(dry: bool) -> list[str]:
+    from benchmarks.gpu.rows import rows  # torch, which a wrong option need not wait for
+    from benchmarks.gpu.scale import DRY, FULL
+
+    return list(rows(DRY if dry else FULL))
+
+
+def _tables(results: Any) -> str:
+    parts = [f"# GPU session\n\n{stamp()}\n"]
+    for result in results:
+        head = f"## {result['name']}\n\n{result['status']}"
+        head += f" in {result['seconds']} s" if "seconds" in result else ""
+        if "error" in result:
+            head += f": {result['error']}"
+        parts.append(head + "\n")
+        if result.get("rows"):
+            parts.append(markdown(result["rows"]) + "\n")
+    return "\n".join(parts)
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    """With all it started; it may hang in a call that never returns."""
+    if worker.poll() is None:
+        os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_session", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for all results")
+    parser.add_argument("--minutes", type=float, default=9.0, help="of the whole session at most")
+    parser.add_argument("--only", nargs="+", help="rows, their ends (`ingest`), or shapes")
+    parser.add_argument("--reader", default="auto", help="as engine.reader")
+    parser.add_argument("--dry-run", action="store_true", help="a tiny model on the CPU")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
