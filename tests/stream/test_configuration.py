@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from core.errors import ConfigError
+from engine.positions.registry import SCHEMES
+from engine.visibility import RULES
 from memory.codecs.registry import CODECS
 from memory.policies.registry import POLICIES
 from memory.recall.gate import GATES
@@ -140,15 +142,18 @@ def test_secrets_come_from_the_environment_and_are_masked_when_shown() -> None:
     assert hash_ not in shown + repr(settings)
 
 
+EVERY = (*METHODS, *CHOICES, *POLICIES, *CODECS, *GATES, *SCHEMES, *RULES)
+
+
 def test_every_setting_has_a_description_and_the_schema_is_complete() -> None:
     schema = json_schema()
     assert set(schema["properties"]) == set(Settings.model_fields)
-    methods = {method.__name__ for method in (*METHODS, *CHOICES, *POLICIES, *CODECS, *GATES)}
+    methods = {method.__name__ for method in EVERY}
     assert methods <= set(schema["$defs"])
     for name, section in schema["$defs"].items():
         for key, value in section.get("properties", {}).items():
             if name in methods:  # a policy's docstring describes its parameters
-                assert key == "method" or f"{key}:" in section["description"], f"{name}.{key}"
+                assert key in ("method", "scheme", "rule") or f"{key}:" in section["description"], f"{name}.{key}"
             else:
                 assert value.get("description"), f"{name}.{key}"
 
