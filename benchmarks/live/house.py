@@ -1,76 +1,184 @@
-"""`lookout bench live`: does watching go on while answers are spoken, and how soon do they come?
+"""The product alone: cameras in real time, in one process, first unasked, then asked all the time.
 
-One camera in real time, in one process: first nobody asks, then answers are given without a pause.
 The ratio of the two rates of frames into memory is the figure; 1 is perfect.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from math import inf
 
-from benchmarks.report import Row, publish
+from benchmarks.live.figures import percentile
+from benchmarks.report import Row
+from core.frames import Frame, Segment
+from core.kept import KeptStep
 from stream.cameras.answer import AnswerResult, Question
 from stream.cameras.camera import Camera
+from stream.cameras.registry import Cameras
 from stream.compose import open_house
-from stream.configuration import load_settings
+from stream.settings import Settings
 from stream.sources import open_source
 
 QUESTIONS = ("What do you see?", "How many objects are there?", "What appeared last?")
 
 
-def main(argv: Sequence[str]) -> int:
-    """Measure and publish; 0."""
-    parser = argparse.ArgumentParser(prog="lookout bench live", description=__doc__)
-    parser.add_argument("--source", default="demo:busy", help="URL of a camera")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each phase")
-    parser.add_argument("--askers", type=int, default=1, help="conversations that ask at once")
-    parser.add_argument("--json", type=Path, help="also write the rows to this file")
-    parser.add_argument("-c", "--config", action="append", default=[], help="as for serve")
-    options = parser.parse_args(argv)
-    publish([asyncio.run(_measure(options))], options.json)
-    return 0
+class Witnessed:
+    """Notes when each frame of one camera came into memory. Touched on the event loop only.
+
+    The camera's own clock says when a frame was due: the frame that came soonest sets it.
+    """
+
+    def __init__(self, frames_per_step: int, fps: float) -> None:
+        self._per_step = frames_per_step
+        self._fps = fps
+        self._waiting: deque[Frame] = deque()
+        self._soonest = inf  # monotonic time at stream second 0
+        self.entered: list[tuple[float, float]] = []  # stream second due, monotonic time entered
+        self.changed = asyncio.Event()
+
+    async def __call__(self, segment: Segment | None, steps: tuple[KeptStep, ...]) -> None:
+        """A camera's witness."""
+        now = time.monotonic()
+        for frame in segment.frames if segment is not None else ():
+            self._waiting.append(frame)
+            self._soonest = min(self._soonest, frame.arrived - frame.pts)
+        for step in steps:
+            last = step.time + 0.75 / self._fps  # a step's time is the middle of its frames
+            own = []
+            while self._waiting and self._waiting[0].pts <= last:
+                own.append(self._waiting.popleft())
+            self.entered += [(own[-1].pts, now)] * len(own)
+        self.changed.set()
+
+    def since(self, began: float, ended: float) -> list[float]:
+        """By how many seconds frames due in a stretch of time came after they were due."""
+        return [
+            entered - self._soonest - due
+            for due, entered in self.entered
+            if began <= self._soonest + due < ended
+        ]
+
+    async def moved(self) -> tuple[int, float]:
+        """Frames in memory when the next ones have just come in, and when that was."""
+        count = len(self.entered)
+        while len(self.entered) == count:
+            self.changed.clear()
+            await self.changed.wait()
+        return len(self.entered), self.entered[-1][1]
 
 
-async def _measure(options: argparse.Namespace) -> Row:
-    settings = load_settings(options.config)
+async def measure(
+    settings: Settings,
+    *,
+    url: str,
+    cameras: int,
+    fps: float | None,
+    askers: int,
+    seconds: float,
+    slack_s: float,
+) -> Row:
+    """One row.
+
+    Args:
+        settings: of the server, with room for the cameras.
+        url: what each camera watches.
+        cameras: how many.
+        fps: of each; None: as configured.
+        askers: conversations that ask at once, each of the next camera in turn.
+        seconds: of each of the two phases.
+        slack_s: by how much more than a sampling interval a frame may come late.
+    """
+    rate = fps or settings.sampling.fps
     results: list[AnswerResult] = []
-    async with open_house(settings) as house:
-        url: str = options.source
-        camera = await house.cameras.attach("bench", lambda: open_source(url), url=url)
-        await _moved(camera)
-        idle = await _rate(camera, lambda: asyncio.sleep(options.seconds))
-        cpu = time.process_time()
-        busy = await _rate(camera, lambda: _answer(camera, options, results))
-        cpu = time.process_time() - cpu
-        view = camera.view()
-    ttft = sorted(result.ttft_ms for result in results if result.ttft_ms is not None)
+    async with (
+        open_house(settings) as house,
+        _watched(house.cameras, url, cameras, rate, house.model.frames_per_step) as watched,
+    ):
+        seen = list(watched.values())
+        idle = await _phase(seen, lambda: asyncio.sleep(seconds), rate, slack_s)
+        asking = partial(_ask, list(watched), askers, seconds, results)
+        answering = await _phase(seen, asking, rate, slack_s)
+        views = [camera.view() for camera in watched]
+    ttft = [result.ttft_ms for result in results if result.ttft_ms is not None]
     speaking = [result.tokens_per_s for result in results if result.tokens_per_s is not None]
     return {
-        "source": view.url,
-        "askers": options.askers,
-        "frames_per_s_idle": idle,
-        "frames_per_s_answering": busy,
-        "ratio": busy / idle,
-        "frames_dropped": view.frames_dropped,
-        "lag_p95_ms": view.lag_p95_ms,
+        "source": views[0].url,
+        "cameras": cameras,
+        "fps": rate,
+        "askers": askers,
+        "frames_per_s_idle": idle["frames_per_s"],
+        "frames_per_s_answering": answering["frames_per_s"],
+        "ratio": answering["frames_per_s"] / idle["frames_per_s"],
+        "frames_due_answering": answering["due"],
+        "late_percent_idle": idle["late_percent"],
+        "late_percent_answering": answering["late_percent"],
+        "frames_dropped": sum(view.frames_dropped for view in views),
+        "lag_p95_ms": max((view.lag_p95_ms or 0.0) for view in views),
         "answers": len(results),
-        "ttft_p50_ms": ttft[len(ttft) // 2] if ttft else None,
-        "ttft_p95_ms": ttft[max(0, -(-len(ttft) * 95 // 100) - 1)] if ttft else None,
-        "tokens_per_s_p50": sorted(speaking)[len(speaking) // 2] if speaking else None,
-        "cpu_s_per_s_answering": cpu / options.seconds,
-        "memory_bytes": view.memory_bytes,
+        "ttft_p50_ms": percentile(ttft, 0.5),
+        "ttft_p95_ms": percentile(ttft, 0.95),
+        "tokens_per_s_p50": percentile(speaking, 0.5),
+        "cpu_s_per_s_idle": idle["cpu_per_s"],
+        "cpu_s_per_s_answering": answering["cpu_per_s"],
+        "memory_bytes": sum(view.memory_bytes for view in views),
     }
 
 
-async def _answer(camera: Camera, options: argparse.Namespace, results: list[AnswerResult]) -> None:
-    end = time.monotonic() + options.seconds
+@asynccontextmanager
+async def _watched(
+    registry: Cameras, url: str, count: int, fps: float, frames_per_step: int
+) -> AsyncIterator[dict[Camera, Witnessed]]:
+    """So many cameras, each with something in memory, and what is noted of them."""
+    watched = {}
+    for number in range(count):
+        seen = Witnessed(frames_per_step, fps)
+        camera = await registry.attach(
+            f"bench-{number + 1}", lambda: open_source(url), url=url, fps=fps, witness=seen
+        )
+        watched[camera] = seen
+    for seen in watched.values():
+        await seen.moved()
+    yield watched
+
+
+async def _phase(
+    seen: Sequence[Witnessed], work: Callable[[], Awaitable[None]], fps: float, slack_s: float
+) -> dict[str, float]:
+    """What became of the frames while some work was done.
+
+    Rates are taken from one moment at which frames came in to another, camera by camera.
+    """
+    before = [await one.moved() for one in seen]
+    began, cpu = time.monotonic(), time.process_time()
+    await work()
+    ended, cpu = time.monotonic(), time.process_time() - cpu
+    after = [await one.moved() for one in seen]
+    allowed = 1 / fps + slack_s
+    due = max(1, round((ended - began) * fps)) * len(seen)
+    await asyncio.sleep(allowed)  # for those due last
+    in_time = sum(late <= allowed for one in seen for late in one.since(began, ended))
+    rates = [(b - a) / (t - s) for (a, s), (b, t) in zip(before, after, strict=True)]
+    return {
+        "frames_per_s": sum(rates) / len(rates),
+        "due": due,
+        "late_percent": 100 * max(0, due - in_time) / due,
+        "cpu_per_s": cpu / (ended - began),
+    }
+
+
+async def _ask(
+    cameras: Sequence[Camera], askers: int, seconds: float, results: list[AnswerResult]
+) -> None:
+    end = time.monotonic() + seconds
 
     async def asker(number: int) -> None:
         while time.monotonic() < end:
+            camera = cameras[number % len(cameras)]
             async with camera.ask(Question(QUESTIONS[number % len(QUESTIONS)])) as answer:
                 async for _ in answer:
                     pass
@@ -79,22 +187,5 @@ async def _answer(camera: Camera, options: argparse.Namespace, results: list[Ans
             number += 1
 
     async with asyncio.TaskGroup() as group:
-        for number in range(options.askers):
+        for number in range(askers):
             group.create_task(asker(number))
-
-
-async def _rate(camera: Camera, work: Callable[[], Awaitable[None]]) -> float:
-    """Frames remembered per second, from the moment of one increase to that of another."""
-    before, began = await _moved(camera)
-    await work()
-    after, ended = await _moved(camera)
-    return (after - before) / (ended - began)
-
-
-async def _moved(camera: Camera) -> tuple[int, float]:
-    """Frames remembered when the next ones have just entered memory, and when that was."""
-    count = camera.view().frames_remembered
-    # A camera publishes numbers, not events; two milliseconds are far below a frame interval.
-    while camera.view().frames_remembered == count:  # noqa: ASYNC110
-        await asyncio.sleep(0.002)
-    return camera.view().frames_remembered, time.monotonic()

@@ -1,0 +1,164 @@
+"""`lookout bench live`: does watching go on while answers are spoken, and how soon do they come?
+
+Alone, the product watches one camera or several in real time: first nobody asks, then answers are
+given without a pause. With --contenders it stands beside other ways to drive the same model behind
+the same ingest, at several lengths of a stream that is accelerated between them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: others share the cores
+
+import torch
+
+from benchmarks.live.comparison import Plan, compare
+from benchmarks.live.contenders import LOOKOUT, Parts
+from benchmarks.live.figures import compared
+from benchmarks.live.film import take
+from benchmarks.live.house import measure
+from benchmarks.live.shown import page
+from benchmarks.live.stock import Stock
+from benchmarks.report import Row, markdown, publish, stamp
+from core.errors import ConfigError, LookoutError
+from models.loading import load_model
+from stream.configuration import load_settings
+
+LENGTHS: Final = (1.0, 10.0, 60.0, 1440.0)
+_ALONE_S: Final = 20.0
+_BESIDE_S: Final = 3.0
+_PICTURES: Final = 128  # of the film; then they repeat
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure and publish; 0 when measured, 1 on a failure, 2 for a wrong call."""
+    options = _parser().parse_args(argv)
+    try:
+        _check(options)
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
+        if options.contenders:
+            rows = asyncio.run(_beside(options))
+        else:
+            rows = [asyncio.run(_alone(options))]
+        if options.plot:
+            _draw(rows, options.plot)
+    except LookoutError as error:
+        print(f"lookout bench live: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    _publish(rows, options)
+    return 0
+
+
+def _publish(rows: Sequence[Row], options: argparse.Namespace) -> None:
+    text = page(rows) if options.contenders else f"{stamp()}\n\n{markdown(rows)}"
+    if options.markdown:
+        options.markdown.write_text(f"{text}\n", encoding="utf-8")
+    if not options.contenders:
+        publish(rows, options.json)
+        return
+    print(text)
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what could not be measured.
+
+    Raises:
+        ConfigError: saying what is allowed.
+    """
+    counts = ("askers", "cameras", "rounds")
+    if min(getattr(options, name) for name in counts) < 1 or options.tokens < 2:
+        raise ConfigError("--askers, --cameras, --rounds: at least 1; --tokens: at least 2")
+    sizes = [*options.lengths, options.watched, options.patience]
+    if min(sizes) <= 0 or (options.seconds or 1) <= 0 or (options.fps or 1) <= 0:
+        raise ConfigError("--lengths, --watched, --patience, --seconds, --fps: above 0")
+    if options.plot and not options.contenders:
+        raise ConfigError("--plot shows figures against the length of a stream: add --contenders")
+
+
+async def _alone(options: argparse.Namespace) -> Row:
+    settings = load_settings(options.config)
+    if options.cameras > settings.engine.max_cameras:
+        settings = load_settings([*options.config, f"engine.max_cameras={options.cameras}"])
+    return await measure(
+        settings,
+        url=options.source,
+        cameras=options.cameras,
+        fps=options.fps,
+        askers=options.askers,
+        seconds=options.seconds or _ALONE_S,
+        slack_s=options.slack / 1000,
+    )
+
+
+async def _beside(options: argparse.Namespace) -> list[Row]:
+    settings = load_settings(options.config)
+    if options.tokens > settings.answer.max_tokens:
+        settings = load_settings([*options.config, f"answer.max_tokens={options.tokens}"])
+    fps = options.fps or settings.sampling.fps
+    film = await take(options.source, fps, _PICTURES)
+    model = load_model(
+        settings.model.name,
+        device=settings.model.device,
+        dtype=settings.model.dtype,
+        max_pixels=settings.image.max_pixels,
+    )
+    stock = Stock.load(settings.model.name, model)
+    plan = Plan(
+        contenders=options.contenders,
+        minutes=options.lengths,
+        seconds=options.seconds or _BESIDE_S,
+        rounds=options.rounds,
+        tokens=options.tokens,
+        slack_s=options.slack / 1000,
+        patience_s=options.patience,
+        watched_minutes=options.watched,
+    )
+    return compared(await compare(plan, Parts(settings, model, stock, film)), LOOKOUT)
+
+
+def _draw(rows: Sequence[Row], path: Path) -> None:
+    try:
+        from benchmarks.live.plot import draw
+    except ImportError:
+        raise ConfigError("--plot needs matplotlib: pip install lookout-live[eval]") from None
+    draw(rows, path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lookout bench live", description=__doc__)
+    add = parser.add_argument
+    add("--source", default="demo:busy", help="URL of what is watched")
+    add("--seconds", type=float, help="of each real-time phase (alone 20, beside others 3)")
+    add("--fps", type=float, help="frames per second; as configured unless given")
+    add("--slack", type=float, default=50.0, help="ms that a frame may be late beyond an interval")
+    add("--threads", type=int, help="of torch; as it chooses unless given")
+    add("--json", type=Path, help="also write the rows to this file")
+    add("--markdown", type=Path, help="also write them as a table to this file")
+    add("-c", "--config", action="append", default=[], help="as for serve")
+    alone = parser.add_argument_group("alone")
+    alone.add_argument("--cameras", type=int, default=1, help="watched at once")
+    alone.add_argument("--askers", type=int, default=1, help="conversations that ask at once")
+    beside = parser.add_argument_group("beside others").add_argument
+    beside("--contenders", nargs="+", default=[], help="names, or all")
+    beside("--lengths", nargs="+", type=float, default=LENGTHS, help="of the stream, in minutes")
+    beside("--rounds", type=int, default=3, help="turns of each contender at each length")
+    beside("--tokens", type=int, default=200, help="of a long answer")
+    beside("--patience", type=float, default=15.0, help="s to the first token that are waited for")
+    beside(
+        "--watched", type=float, default=10.0,
+        help="minutes watched at full speed, at most, on the way to the next length; what comes "
+        "before them is skipped",
+    )  # fmt: skip
+    beside("--plot", type=Path, help="also draw the figures into this PNG file")
+    return parser

@@ -1,0 +1,115 @@
+"""`lookout bench live` on a tiny model; no figure is judged, only what it is made of."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.live import main
+from benchmarks.live.contenders import CONTENDERS
+from benchmarks.live.figures import COLUMNS, percentile
+from benchmarks.live.stage import Phase
+from tests.evaluation.pruning.scenes import folder
+
+SHORT = ["--fps", "8", "--seconds", "0.5"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return ["-c", f"model.name={folder(tmp_path_factory.mktemp('model'))}"]
+
+
+def test_every_contender_answers_at_every_length_and_the_table_has_all_columns(
+    model, tmp_path, capsys
+):
+    table, plot, rows = tmp_path / "t.md", tmp_path / "p.png", tmp_path / "r.json"
+    call = [*model, *SHORT, "--contenders", "all", "--lengths", "0.05", "0.1", "--rounds", "1"]
+    call += ["--tokens", "4", "--json", str(rows), "--markdown", str(table), "--plot", str(plot)]
+    assert main(call) == 0
+    found = json.loads(rows.read_text())
+    assert [(row["minutes"], row["contender"]) for row in found] == [
+        (minutes, name) for minutes in (0.05, 0.1) for name in CONTENDERS
+    ]
+    for row in found:
+        assert tuple(row) == COLUMNS
+        assert not row["note"]
+        assert row["answers"] >= 1
+        assert row["frames_due_speaking"] >= 4
+        assert row["ttft_p50_ms"] <= row["ttft_p95_ms"]
+        assert 0 <= row["late_percent_speaking"] <= 100
+        assert row["held_bytes"] > 0
+    by = {(row["minutes"], row["contender"]): row for row in found}
+    assert by[0.1, "lookout"]["ttft_times_lookout"] == 1
+    assert by[0.1, "everything"]["read_tokens"] > by[0.05, "everything"]["read_tokens"]
+    assert by[0.1, "last_4"]["read_tokens"] < by[0.1, "last_32"]["read_tokens"]
+    assert by[0.1, "lookout"]["held_bytes"] == by[0.05, "lookout"]["held_bytes"]
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    text = table.read_text()
+    assert text in capsys.readouterr().out + "\n"
+    assert text.count("| figure | lookout | last_4 | last_32 | everything | serial |") == 2
+    assert text.count("\n| ttft_p95_ms |") == 2
+
+
+def test_who_reads_everything_gives_up_when_it_would_take_too_long_and_says_how_far_it_got(
+    model, tmp_path, capsys
+):
+    rows = tmp_path / "r.json"
+    call = [*model, *SHORT, "--contenders", "everything", "--lengths", "0.25", "0.5", "60"]
+    call += ["--rounds", "1", "--tokens", "2", "--patience", "1e-6", "--watched", "0.1"]
+    assert main([*call, "--json", str(rows)]) == 0
+    found = {(row["minutes"], row["contender"]): row for row in json.loads(rows.read_text())}
+    assert not found[0.25, "everything"]["note"]
+    for minutes in (0.5, 60):
+        row = found[minutes, "everything"]
+        assert row["note"].startswith("gave up: ")
+        assert "at 0.25 min it took" in row["note"]
+        assert row["ttft_p50_ms"] is None
+        assert found[minutes, "lookout"]["answers"] >= 1
+    assert found[60, "lookout"]["missed_minutes"] == pytest.approx(60, abs=0.6)
+    capsys.readouterr()
+
+
+def test_alone_every_camera_is_watched_and_asked_and_frames_that_come_late_are_counted(
+    model, tmp_path, capfd
+):
+    rows = tmp_path / "r.json"
+    assert main([*model, *SHORT, "--cameras", "2", "--askers", "2", "--json", str(rows)]) == 0
+    (row,) = json.loads(rows.read_text())
+    assert (row["cameras"], row["fps"], row["source"]) == (2, 8.0, "demo:busy")
+    assert row["frames_due_answering"] >= 2 * 4
+    assert row["answers"] >= 2
+    assert row["ttft_p50_ms"] <= row["ttft_p95_ms"]
+    assert 0 <= row["late_percent_idle"] <= 100
+    assert 0 <= row["late_percent_answering"] <= 100
+    assert row["frames_per_s_idle"] > 0
+    assert "frames_per_s_answering" in row
+    capfd.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (["--contenders", "magic"], "everything"),
+        (["--cameras", "0"], "at least 1"),
+        (["--lengths", "0", "--contenders", "all"], "above 0"),
+        (["--plot", "x.png"], "--contenders"),
+    ],
+)
+def test_a_wrong_call_is_refused_with_what_is_allowed(model, call, said, capsys):
+    assert main([*model, *call]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_frame_is_late_if_it_comes_an_interval_and_the_slack_after_its_step_was_whole():
+    phase = Phase(fps=4.0, slack_s=0.05, first=10, began=100.0, frames=6)
+    # Steps are whole at 100.25, 100.75 and 101.25; 0.3 s are allowed.
+    phase.entered = {10: 100.54, 11: 100.54, 12: 101.06, 13: 101.06}
+    assert phase.late == 4  # two came too late, two not at all
+    assert phase.frames_per_s == 4 / 1.5
+
+
+def test_percentiles_are_values_that_were_measured():
+    assert percentile([5, 1, 4, 2, 3], 0.5) == 3
+    assert percentile([5, 1, 4, 2, 3], 0.95) == 5
+    assert percentile([], 0.5) is None
