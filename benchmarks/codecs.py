@@ -37,7 +37,7 @@ from memory.packed.choice import UNPACKERS
 from memory.packed.unpacker import Unpacker
 from memory.pool import KVShape, PagePool
 from memory.readers.reader import Demand
-from memory.recall.archive import Step
+from memory.recall.step import Step
 from models.loading import load_model
 
 PAGE: Final = 16
@@ -99,8 +99,7 @@ def _prepared(codec: Codec, held: Held) -> Measured:
     layers, heads, tokens, d = held.keys.shape
     frozen = freeze(codec, held.keys, held.values, held.positions)
     base = int(held.positions.min())
-    mark = torch.empty(layers, heads, d, dtype=torch.bfloat16)
-    step = Step(frozen, 0, tokens, 0.0, base, int(held.positions.max()) + 1 - base, mark)
+    step = Step(frozen, 0, tokens, 0.0, base, int(held.positions.max()) + 1 - base)
     pool = PagePool(
         KVShape(layers, heads, d, held.keys.dtype), -(-tokens // PAGE), PAGE, held.keys.device
     )

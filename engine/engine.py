@@ -180,9 +180,20 @@ class Engine:
         self._submit(lambda: self._steps.close_memory(handle), even_when_closing=True)
 
     def perceive(
-        self, handle: MemoryHandle, segment: Segment | None, listener: PerceiveListener
+        self,
+        handle: MemoryHandle,
+        segment: Segment | None,
+        listener: PerceiveListener,
+        budget: int | None = None,
     ) -> None:
         """Take a segment into memory; None decides what a look-ahead policy holds back.
+
+        Args:
+            handle: of the camera's memory.
+            segment: what was seen.
+            listener: told once.
+            budget: of visual tokens per temporal step from here on, at least 1; None changes
+                nothing.
 
         Raises:
             Busy: if two segments of this camera are already on their way.
@@ -194,7 +205,7 @@ class Engine:
                 handle.on_their_way -= 1
             listener(result)
 
-        job = SegmentJob(handle, segment, told)
+        job = SegmentJob(handle, segment, told, budget=budget)
         with self._wake:
             if handle.on_their_way >= SEGMENTS_AHEAD:
                 raise Busy(f"{SEGMENTS_AHEAD} segments of this camera are on their way")
@@ -294,7 +305,8 @@ class Engine:
                 self._steps.sweep()
                 with self._wake:
                     while not (self._inbox or self._closing or self._work.anything):
-                        self._wake.wait()
+                        if not self._wake.wait(self._work.patience):
+                            break  # something may have come from the disk
                     if self._closing:
                         break
                     due = len(self._inbox)  # those that come meanwhile wait for the next step

@@ -16,12 +16,11 @@ from engine.bank import Bank
 from engine.detokenizer import Detokenizer
 from engine.positions.line import Line
 from engine.positions.scheme import Stand
-from engine.recalling import Recalling
+from engine.recalling import Recalling, Seeking
 from engine.requests import AnswerListener, Ask, PerceiveListener
 from engine.selecting import Selecting
 from memory.memory import KVMemory
 from memory.observation import Observed
-from memory.recall.archive import Step
 from memory.scratch import Scratch
 from memory.snapshot import Snapshot
 from models.layout import Chunk
@@ -62,6 +61,7 @@ class SegmentJob:
     segment: Segment | None  # None: the fixed beginning, or what a look-ahead policy holds back
     listener: PerceiveListener
     is_sink: bool = False
+    budget: int | None = None  # visual tokens per temporal step; None: as for the one before
     submitted: float = field(default_factory=time.monotonic)
     number: int = field(default_factory=_number)
     size: int = 0  # visual tokens it will be encoded to
@@ -92,7 +92,7 @@ class AnswerHandle:
     cancelled: bool = False
     snapshot: Snapshot | None = None  # of the sink alone where a selector chooses
     bank: tuple[VisualTokens, ...] = ()  # steps that may be read, one each; until it is laid out
-    archived: tuple[Step, ...] = ()  # what the archive held when the snapshot was taken
+    seeking: Seeking | None = None  # what it reads of the archive; until it is laid out
     scratch: Scratch | None = None
     images: list[VisualTokens] | None = None  # None until encoded
     chunk: Chunk | None = None  # what is to be prefilled next
@@ -108,3 +108,8 @@ class AnswerHandle:
     text: Detokenizer | None = None
     generator: torch.Generator | None = None
     over: bool = False
+
+    @property
+    def parked(self) -> bool:
+        """Whether it waits for the disk: no step could do anything for it."""
+        return self.chunk is None and self.seeking is not None and not self.seeking.ready

@@ -2,28 +2,59 @@
 
 The question's words look at the hot memory once, which gives queries; the archived steps that
 answer to them are thawed into the answer's private pages, before the question, at positions between
-the fixed beginning and the hot memory.
+the fixed beginning and the hot memory. Steps on disk are waited for by the question alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from engine.runner import Row, Runner
 from memory.codecs.codec import Codec
 from memory.observation import Observed
 from memory.packed.choice import choose
 from memory.readers.reader import Demand
-from memory.recall.archive import Archive, Step
-from memory.recall.finding import find
+from memory.recall.archive import Archive
+from memory.recall.disk import Disk
 from memory.recall.gate import Gate
+from memory.recall.opening import Opening
 from memory.recall.placing import place
+from memory.recall.step import Step
+from memory.recall.tiers import Tier
 from memory.scratch import Scratch
-from memory.snapshot import Snapshot
+from memory.snapshot import Extent, Snapshot
 from models.vlm import VideoLanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Drawer:
+    """Where archived runs of one camera go that host memory has no room for.
+
+    Args:
+        folder: of this camera alone.
+        nbytes: of all files at most.
+        lasting: whether files stay when the camera ends, because its saved memory refers to them.
+
+    Raises:
+        ValueError: if there are no bytes.
+    """
+
+    folder: Path
+    nbytes: int
+    lasting: bool = False
+
+    def __post_init__(self) -> None:
+        if self.nbytes < 1:
+            raise ValueError(f"no files of {self.nbytes} bytes")
+
+    def of(self, camera: str) -> Drawer:
+        """That of one camera, in a folder of all."""
+        return replace(self, folder=self.folder / f"archive-{camera}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +64,51 @@ class Recalling:
     Args:
         codec: how it is frozen.
         gate: which questions read it.
-        archive_bytes: of one camera at most.
+        archive_bytes: of one camera on the device, set aside when it is attached.
         budget: tokens that an answer reads of it at most.
+        host_bytes: of one camera in host memory, set aside likewise; 0 for none.
+        drawer: on disk; None for nowhere.
 
     Raises:
-        ValueError: if a number is below 1.
+        ValueError: if a number is too small, or there is a disk and no host memory.
     """
 
     codec: Codec
     gate: Gate
     archive_bytes: int
     budget: int
+    host_bytes: int = 0
+    drawer: Drawer | None = None
 
     def __post_init__(self) -> None:
-        if self.archive_bytes < 1 or self.budget < 1:
+        if self.archive_bytes < 1 or self.budget < 1 or self.host_bytes < 0:
             raise ValueError(f"no archive of {self.archive_bytes} bytes, {self.budget} tokens")
+        if self.drawer is not None and not self.host_bytes:
+            raise ValueError("runs go to disk by way of host memory: it needs some")
+
+    @property
+    def reserved_bytes(self) -> int:
+        """Of one camera, on the device and on the host."""
+        return self.archive_bytes + self.host_bytes
 
     def archive(self, model: VideoLanguageModel) -> Archive:
-        """A new camera's archive."""
-        return Archive(self.codec, model.rotation, self.archive_bytes)
+        """A new camera's archive.
+
+        Raises:
+            CapacityExceeded: if there is no room for its bytes.
+        """
+        drawer, disk = self.drawer, None
+        if drawer is not None:
+            disk = Disk(drawer.folder, drawer.nbytes, lasting=drawer.lasting)
+        return Archive(
+            self.codec,
+            model.rotation,
+            model.shape,
+            self.archive_bytes,
+            model.device,
+            host_bytes=self.host_bytes,
+            disk=disk,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,30 +118,70 @@ class Recalled:
     steps: tuple[Step, ...] = ()
     bases: tuple[int, ...] = ()
     stretches: tuple[tuple[float, float], ...] = ()  # stream seconds, each read whole
+    tiers: tuple[Tier, ...] = ()  # where each stretch lay
 
     def __len__(self) -> int:
         """Tokens."""
         return sum(len(step) for step in self.steps)
 
 
-def recall(
-    runner: Runner, snapshot: Snapshot, steps: Sequence[Step], text: str, budget: int
-) -> Recalled:
-    """What a question reads of the archive.
+class Seeking:
+    """What a question found and waits for; see `seek`.
+
+    Args:
+        extent: of the snapshot that it reads beside.
+        opening: of the steps found; None if nothing was.
+    """
+
+    def __init__(self, extent: Extent, opening: Opening | None = None) -> None:
+        self._extent = extent
+        self._opening = opening
+
+    @property
+    def ready(self) -> bool:
+        """Whether it waits no longer."""
+        return self._opening is None or self._opening.ready
+
+    def recalled(self, archive: Archive | None, device: torch.device) -> Recalled:
+        """What the question reads of it; steps that did not come are left out."""
+        if self._opening is None:
+            return Recalled()
+        if archive is not None:
+            archive.finish(self._opening)
+        came = [each for each in self._opening.steps(device) if each is not None]
+        while came:
+            steps = tuple(step for step, _ in came)
+            bases = place(steps, self._extent.floor, self._extent.oldest_position)
+            if bases is not None:
+                return Recalled(steps, tuple(bases), *_stretches(came))
+            came = came[1:]
+        return Recalled()
+
+
+def seek(runner: Runner, snapshot: Snapshot, archive: Archive, text: str, budget: int) -> Seeking:
+    """Find what a question reads of an archive, and begin to fetch it.
 
     Args:
         runner: runs the question's words once.
-        snapshot: of the hot memory.
-        steps: archived when the snapshot was taken, oldest first.
+        snapshot: of the hot memory; only steps before what it holds are read.
+        archive: of the same camera.
         text: of the question.
         budget: tokens at most.
     """
     model, extent = runner.model, snapshot.extent
     ids, ending = model.question_ids(text, (), ""), model.question_ids("", (), "")
     own = ids[: len(ids) - len(ending)]
-    if not steps or not own:
-        return Recalled()
-    chunk, observed = model.lay_text(own, extent.next_position), Observed(len(own))
+    if not archive.holds_any or not own:
+        return Seeking(extent)
+    found = archive.find(_queries(runner, snapshot, own), budget, extent.oldest_position)
+    return Seeking(extent, archive.open(found))
+
+
+def _queries(runner: Runner, snapshot: Snapshot, own: Sequence[int]) -> Tensor:
+    """Of a question's own words, without positions, [layers, words, heads, d]."""
+    model = runner.model
+    chunk = model.lay_text(own, snapshot.extent.next_position)
+    observed = Observed(len(own))
     scratch = Scratch(runner.pool, len(own))
     try:
         runner.forward([Row(chunk, snapshot.view, scratch, observed)])
@@ -92,28 +189,27 @@ def recall(
         scratch.release()
     layers = range(model.shape.layers)
     rotated = torch.stack([observed.queries(layer) for layer in layers])  # [l, words, heads, d]
-    bare = model.rotation.take(rotated.transpose(1, 2), chunk.positions.T).transpose(1, 2)
-    chosen = find(steps, bare, budget)
-    while chosen:
-        bases = place(chosen, extent.floor, extent.oldest_position)
-        if bases is not None:
-            return Recalled(chosen, tuple(bases), _stretches(chosen))
-        chosen = chosen[1:]
-    return Recalled()
+    return model.rotation.take(rotated.transpose(1, 2), chunk.positions.T).transpose(1, 2)
 
 
-def _stretches(chosen: Sequence[Step]) -> tuple[tuple[float, float], ...]:
-    """Steps between which nothing was seen, as one stretch of time each.
+def _stretches(
+    came: Sequence[tuple[Step, Tier]],
+) -> tuple[tuple[tuple[float, float], ...], tuple[Tier, ...]]:
+    """Steps of one tier between which nothing was seen, as one stretch of time each.
 
     Neighbours in the archive may lie hours apart, where what was between them was forgotten.
     """
     found: list[tuple[float, float]] = []
+    tiers: list[Tier] = []
     end = -1  # position after the step before
-    for step in chosen:
-        start = found.pop()[0] if step.base == end else step.time
-        found.append((start, step.time))
+    for step, tier in came:
+        if step.base == end and tiers[-1] is tier:
+            found[-1] = (found[-1][0], step.time)
+        else:
+            found.append((step.time, step.time))
+            tiers.append(tier)
         end = step.base + step.size
-    return tuple(found)
+    return tuple(found), tuple(tiers)
 
 
 def put(runner: Runner, recalled: Recalled, scratch: Scratch) -> None:

@@ -55,6 +55,7 @@ class Begun:
     t_end: float | None
     queue_seconds: float
     recalled: tuple[tuple[float, float], ...] = ()  # archived stretches that it reads besides
+    recalled_from: tuple[str, ...] = ()  # where each of them lay: device, host or disk
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from engine.detokenizer import Detokenizer
 from engine.jobs import AnswerHandle
 from engine.positions.line import Line
 from engine.positions.scheme import Stand
-from engine.recalling import Recalled, put, recall
+from engine.recalling import Seeking, put, seek
 from engine.requests import Ask, Begun, Ended, FinishReason
 from engine.runner import Row, Runner
 from engine.sampling import sample
@@ -62,7 +62,6 @@ class Speech:
         except CapacityExceeded as error:
             raise Busy(f"no memory is left for another answer: {error}") from error
         answer.bank = bank.steps if bank is not None else ()
-        answer.archived = memory.archive.steps if memory.archive is not None else ()
 
     def see(self, answer: AnswerHandle) -> None:
         """Encode the question's own pictures.
@@ -81,20 +80,28 @@ class Speech:
     def lay_out(self, answer: AnswerHandle) -> None:
         """Lay out what was chosen and the question after the snapshot; lease the private pages.
 
+        Does nothing yet while what it reads of the archive is on its way from the disk.
+
         Raises:
             QuestionTooLong: if it exceeds the prompt limit.
             GenerationFailed: if it has no words to choose by.
             Busy: if the pool has no pages left to promise.
         """
         assert answer.snapshot is not None
+        try:
+            sought = self._sought(answer)
+        except CapacityExceeded as error:
+            raise Busy(f"no memory is left for another answer: {error}") from error
+        if not sought.ready:
+            return
         view, extent = answer.snapshot.view, answer.snapshot.extent
         read, stand = self._read(answer, extent.next_position), self._stand(answer)
         if read is not None:
             stand = Stand(read.next_position, read.next_position, read.next_position)
         prompt, start = self._prompt(answer, stand)
         chunk = prompt if read is None else join([read, prompt])
+        recalled = sought.recalled(_memory(answer).archive, self._runner.pool.device)
         try:
-            recalled = self._recall(answer)
             private = len(recalled) + len(chunk) + answer.ask.max_tokens
             answer.scratch = Scratch(self._runner.pool, private)
         except CapacityExceeded as error:
@@ -115,6 +122,7 @@ class Speech:
                 t_end=extent.t_end if read is None else float(read.times[-1]),
                 queue_seconds=time.monotonic() - answer.submitted,
                 recalled=recalled.stretches,
+                recalled_from=tuple(tier.value for tier in recalled.tiers),
             )
         )
 
@@ -165,7 +173,7 @@ class Speech:
         """Release everything and tell the listener, once."""
         if answer.over:
             return
-        answer.over, answer.bank, answer.archived = True, (), ()
+        answer.over, answer.bank, answer.seeking = True, (), None
         if answer.snapshot is not None:
             answer.snapshot.release()
         if answer.scratch is not None:
@@ -187,15 +195,27 @@ class Speech:
         chosen = selecting.choose(self._runner.model, steps, answer.ask.text)
         return None if chosen is None else self._runner.model.lay_steps(chosen, position)
 
-    def _recall(self, answer: AnswerHandle) -> Recalled:
-        """What the question reads of the archive; nothing if it does not ask for the past."""
-        recalling, steps, answer.archived = answer.memory.recalling, answer.archived, ()
-        if recalling is None or answer.ask.standing:  # what is awaited is not in the past
-            return Recalled()
-        if not recalling.gate.opens(answer.ask.text):
-            return Recalled()
-        assert answer.snapshot is not None
-        return recall(self._runner, answer.snapshot, steps, answer.ask.text, recalling.budget)
+    def _sought(self, answer: AnswerHandle) -> Seeking:
+        """What it reads of the archive, perhaps still on its way; sought once.
+
+        Nothing if it does not ask for the past, nor if it waits for what comes.
+        """
+        if answer.seeking is None:
+            assert answer.snapshot is not None
+            recalling, archive = answer.memory.recalling, _memory(answer).archive
+            asks = recalling is not None and not answer.ask.standing
+            if (
+                recalling is None
+                or archive is None
+                or not asks
+                or not recalling.gate.opens(answer.ask.text)
+            ):
+                answer.seeking = Seeking(answer.snapshot.extent)
+            else:
+                answer.seeking = seek(
+                    self._runner, answer.snapshot, archive, answer.ask.text, recalling.budget
+                )
+        return answer.seeking
 
     def holds_up(self, answer: AnswerHandle) -> bool:
         """Whether segments of its camera must wait for their numbers until it has ended."""

@@ -220,6 +220,9 @@ class KVMemory:
 
     def release(self) -> None:
         """Give all pages back; snapshots keep theirs until they are released. Idempotent."""
+        if self.archive is not None:
+            self.archive.close()
+            self.archive = None
         self._table.release()
         self._tokens = TokenTable.empty()
         self._rows = self._rows[..., :0]

@@ -16,7 +16,7 @@ from torch import Tensor
 from memory.codecs.block import TOKENS, Block, blocks_of
 from memory.codecs.codec import Packed, Planes
 from memory.codecs.positions import unpack_positions
-from memory.recall.archive import Step
+from memory.recall.step import Step
 from memory.rotation import Rotation
 
 

@@ -11,7 +11,7 @@ from memory.packed.blocks import Blocks
 from memory.packed.unpacker import Unpacker
 from memory.pool import PagePool
 from memory.readers.partial import partial_attention
-from memory.recall.archive import Step, thaw
+from memory.recall.step import Step, thaw
 from memory.rotation import Rotation
 
 

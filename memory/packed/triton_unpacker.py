@@ -20,7 +20,7 @@ from memory.pool import PagePool
 from memory.readers.partial import combine
 from memory.readers.reader import Demand
 from memory.readers.triton_reader import LARGEST_HEAD
-from memory.recall.archive import Step
+from memory.recall.step import Step
 from memory.rotation import Rotation
 
 _PLANES = ("codes", "step", "centre")  # as the kernels want them

@@ -10,7 +10,7 @@ from torch import Tensor
 from memory.packed.blocks import Blocks
 from memory.pool import PagePool
 from memory.readers.reader import Demand
-from memory.recall.archive import Step
+from memory.recall.step import Step
 from memory.rotation import Rotation
 
 

@@ -1,17 +1,20 @@
-"""The archive: temporal steps that the hot memory gave up, frozen, at most so many bytes.
+"""The archive: temporal steps that the hot memory gave up, frozen, in tiers of so many bytes each.
 
 Steps are held as they are until they fill blocks of the codec, and are then frozen together; each
-has a landmark, the mean of its bare visual keys, by which a question finds it again. When bytes run
-out, the run of steps goes whose neighbours in time are closest for its age: the recent past stays
+has a landmark, the mean of its bare visual keys, by which a question finds it again. Runs get older
+downwards: the device's bytes, host memory, disk (`memory.recall.tiers`). When there is no room
+farther down, the run goes whose neighbours in time are closest for its age: the recent past stays
 dense, the far past gets thinner, and no stretch of it is emptied first. The oldest run stays.
 
-Everything held is immutable, so what an answer took of it stays as it was. Belongs to one thread.
+Bytes of runs never change, only where they lie does, so what a question has opened stays as it was.
+Belongs to one thread, which never waits for the disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,39 +23,53 @@ from torch import Tensor
 
 from memory.codecs.block import TOKENS, blocks_of
 from memory.codecs.codec import Codec
-from memory.codecs.frozen import Frozen, Thawed, freeze
+from memory.codecs.frozen import Frozen, freeze
 from memory.codecs.plain import Plain
+from memory.pool import KVShape
+from memory.recall.arena import Arena
+from memory.recall.disk import OVERHEAD, Disk
+from memory.recall.finding import find
+from memory.recall.kept import Archived, Away, Kept
+from memory.recall.landmarks import Landmarks
+from memory.recall.opening import Opening
+from memory.recall.parcel import expected, unwrap, wrap
+from memory.recall.thinning import least_missed
+from memory.recall.tiers import Level, Run, Span, Tier, Tiers, slot_for
 from memory.rotation import Rotation
 from memory.table import TokenTable
 
+log = logging.getLogger("lookout.archive")
+
 _FULL: Final = 0.9  # share of its blocks that a run fills
 _MOST_BLOCKS: Final = 3  # that it waits for
+_LANDMARKS: Final = 0.5  # of the device's bytes at most
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Step:
-    """One archived temporal step: where it lies in its run, and how it is found."""
+@dataclass(slots=True, eq=False)
+class Trace:
+    """One archived temporal step; only the archive changes where it lies."""
 
-    run: Frozen  # with its neighbours
-    start: int  # tokens [start, stop) of the run
-    stop: int
-    time: float  # stream seconds
-    base: int  # its least position
-    size: int  # positions it takes
-    landmark: Tensor  # bfloat16 [layers, kv_heads, d], the mean of its bare visual keys
+    run: Run  # with its neighbours
+    span: Span
+    row: int  # of its landmark
 
     def __len__(self) -> int:
-        return self.stop - self.start
+        return self.span.stop - self.span.start
 
+    @property
+    def time(self) -> float:
+        """Stream seconds."""
+        return self.span.time
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Archived:
-    """What an archive holds; changes no more."""
+    @property
+    def base(self) -> int:
+        """Its least position."""
+        return self.span.base
 
-    codec: Codec
-    runs: tuple[tuple[Step, ...], ...]  # oldest first, the steps of each frozen together
-    alone: tuple[Step, ...]  # newer than all runs, each as it is
-    forgotten: int  # temporal steps
+    @property
+    def size(self) -> int:
+        """Positions it takes."""
+        return self.span.size
 
 
 class Archive:
@@ -61,29 +78,73 @@ class Archive:
     Args:
         codec: how keys and values are packed.
         rotation: how the model turns its keys.
-        capacity: bytes it holds at most: codes, scales, positions, landmarks.
+        shape: of one token's keys and values.
+        capacity: bytes on the device, set aside now: runs, and the landmarks of all tiers.
+        device: where the model's memory is.
+        host_bytes: of host memory, set aside now; 0 for none.
+        disk: where runs go from there; None: nowhere.
+
+    Raises:
+        CapacityExceeded: if there is no room for the bytes.
+        ValueError: if there is a disk and no host memory, by way of which runs go there.
     """
 
-    def __init__(self, codec: Codec, rotation: Rotation, capacity: int) -> None:
-        if capacity < 1:
-            raise ValueError(f"an archive holds at least 1 byte, not {capacity}")
+    def __init__(
+        self,
+        codec: Codec,
+        rotation: Rotation,
+        shape: KVShape,
+        capacity: int,
+        device: torch.device | str = "cpu",
+        *,
+        host_bytes: int = 0,
+        disk: Disk | None = None,
+    ) -> None:
+        if capacity < 1 or host_bytes < 0:
+            raise ValueError(f"no archive of {capacity} bytes, {host_bytes} on the host")
+        self.capacity = capacity
         self._codec = codec
         self._rotation = rotation
-        self.capacity = capacity
-        self._runs: list[tuple[Step, ...]] = []  # oldest first
-        self._gathering: list[Step] = []  # each alone, as it is
-        self._bytes = 0  # of both
-        self.forgotten = 0  # temporal steps
+        self._shape = shape
+        slot = slot_for(expected(codec, shape, TOKENS))
+        arena, host = Arena(capacity, slot, device), None
+        if host_bytes:
+            host = Arena(host_bytes, slot, pinned=arena.device.type == "cuda")
+        self._tiers = Tiers(arena, host, disk)
+        self._landmarks = Landmarks(arena, shape)
+        self._rows: list[Trace] = []  # by the row of their landmarks
+        self._traces: dict[Run, list[Trace]] = {}
+        self._runs: list[Run] = []  # oldest first
+        self._gathering: list[Run] = []  # steps alone, each as it is
+        self._begun = False
+        self.forgotten = 0  # temporal steps, the lost ones included
+        self.lost = 0  # temporal steps whose files were not as they were written
 
     @property
-    def steps(self) -> tuple[Step, ...]:
-        """All steps, oldest first; later calls of `put` leave it as it is."""
-        return (*(step for run in self._runs for step in run), *self._gathering)
+    def steps(self) -> tuple[Trace, ...]:
+        """All steps, oldest first."""
+        return tuple(t for run in (*self._runs, *self._gathering) for t in self._traces[run])
+
+    @property
+    def holds_any(self) -> bool:
+        """Whether there are steps."""
+        return bool(self._rows)
 
     @property
     def bytes(self) -> int:
-        """Bytes held now."""
-        return self._bytes
+        """Bytes of device and host memory that are taken now."""
+        return sum(each.bytes for each in self.levels if each.tier is not Tier.DISK)
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """What each tier holds."""
+        return self._tiers.levels
+
+    def begin(self, known: Collection[Away] = ()) -> None:
+        """Remove what an earlier archive left on disk, except what is `known`. Once."""
+        if not self._begun and self._tiers.disk is not None:
+            self._tiers.disk.begin([each.file for each in known])
+        self._begun = True
 
     def put(self, keys: Tensor, values: Tensor, tokens: TokenTable) -> None:
         """Take whole steps that the hot memory gives up, in order of time.
@@ -93,107 +154,240 @@ class Archive:
             values: [layers, kv_heads, n, d].
             tokens: what is known of them, [n]; no sink.
         """
+        self.begin()
+        self._tiers.settle()
         for group in np.unique(tokens.group):
             rows = np.flatnonzero(tokens.group == group)
             chosen, known = torch.from_numpy(rows), tokens.rows(rows)
             at = torch.from_numpy(known.positions)
             bare = self._rotation.take(keys[:, :, chosen], at).to(keys.dtype)
-            self._gathering.append(_step(bare, values[:, :, chosen], known))
-            self._bytes += _bytes(self._gathering[-1:])
-        if _fills_blocks(sum(len(step) for step in self._gathering)):
-            self._runs.append(_together(self._codec, self._gathering))
-            self._bytes += _bytes(self._runs[-1]) - sum(_bytes([x]) for x in self._gathering)
-            self._gathering = []
-        self._fit()
+            self._gather(bare, values[:, :, chosen], known)
+        if _fills_blocks(sum(run.layout.tokens for run in self._gathering)):
+            self._freeze()
+        self._sink_to_disk()
+
+    def find(self, queries: Tensor, budget: int, before: int | None = None) -> tuple[Trace, ...]:
+        """The steps that a question reads, in order of time.
+
+        Args:
+            queries: of its words, without positions, [layers, words, heads, d].
+            budget: tokens to read at most.
+            before: position before which they must lie; None: anywhere.
+        """
+        rows = self._rows
+        if before is not None and any(x.base + x.size > before for x in rows):
+            rows = [x for x in rows if x.base + x.size <= before]
+        if not rows:
+            return ()
+        whole = len(rows) == len(self._rows)
+        matrix = self._landmarks.matrix if whole else self._landmarks.some([x.row for x in rows])
+        chosen = find(matrix, [len(x) for x in rows], queries, budget)
+        return tuple(sorted((rows[place] for place in chosen), key=lambda x: x.time))
+
+    def open(self, steps: Sequence[Trace]) -> Opening:
+        """Begin to read some steps, whatever becomes of them meanwhile; see `finish`."""
+        runs = dict.fromkeys(step.run for step in steps)
+        return Opening(
+            tuple((step.run, step.span) for step in steps),
+            {run: (run.tier, self._tiers.read(run)) for run in runs},
+        )
+
+    def finish(self, opening: Opening) -> None:
+        """Forget the runs that could not be read: their files are not as they were written."""
+        for run, error in opening.damaged():
+            if run in self._traces and run.tier is Tier.DISK:
+                steps = len(self._traces[run])
+                log.warning("%d archived steps from %.1f s are lost: %s", steps, run.time, error)
+                self.lost += steps
+                self._forget(run)
 
     def state(self) -> Archived:
-        """All that is held: what `restore` makes an archive of again."""
-        return Archived(self._codec, tuple(self._runs), tuple(self._gathering), self.forgotten)
+        """All that is held, copied to the host: what `restore` makes an archive of again."""
+        self._tiers.settle()
+        runs = [self._kept(run) for run in self._runs if run.tier is not Tier.DISK]
+        alone = [self._kept(run) for run in self._gathering]
+        away = [
+            Away(run.file, run.layout.tokens, run.layout.wide, run.spans, self._marks(run))
+            for run in self._runs
+            if run.file is not None
+        ]
+        return Archived(self._codec, tuple(runs), tuple(alone), self.forgotten, tuple(away))
 
     def restore(self, state: Archived) -> None:
-        """Hold what an archive of the same codec held, or as much of it as there are bytes for."""
-        self._runs, self._gathering = list(state.runs), list(state.alone)
+        """Hold what an archive of the same codec held, or as much of it as there are bytes for.
+
+        Runs on disk are taken over without looking: one that is not there is lost when it is read.
+        """
         self.forgotten = state.forgotten
-        self._bytes = sum(map(_bytes, [*self._runs, *([step] for step in self._gathering)]))
-        self._fit()
+        self.begin(state.away if self._tiers.disk is not None else ())
+        for away in state.away:
+            self._adopt(away)
+        for whole, place in ((state.runs, self._runs), (state.alone, self._gathering)):
+            for kept in whole:
+                layout, data = wrap(kept.frozen)
+                run = Run(layout, kept.spans)
+                if self._mark(run, kept.landmarks) and self._hold(run, data):
+                    place.append(run)
 
-    def _fit(self) -> None:
-        while self._bytes > self.capacity:
-            gone = self._give_up()
-            self._bytes -= _bytes(gone)
-            self.forgotten += len(gone)
+    def close(self) -> None:
+        """Write no more, and leave nothing on disk unless it is to last. Idempotent."""
+        self._tiers.close()
 
-    def _give_up(self) -> Sequence[Step]:
-        """Take out the run that is missed least, or without runs the oldest step alone."""
-        if self._runs:
-            return self._runs.pop(_closest([run[0].time for run in self._runs]))
-        return (self._gathering.pop(0),)
+    def join(self, timeout: float) -> bool:
+        """Wait after `close`, `timeout` seconds at most, until the disk is left; whether it is."""
+        return self._tiers.disk is None or self._tiers.disk.join(timeout)
+
+    def _gather(self, bare: Tensor, values: Tensor, known: TokenTable) -> None:
+        """Hold one step alone, as it is."""
+        seen = torch.from_numpy(known.visual)
+        shown = bare[:, :, seen] if bool(seen.any()) else bare
+        base, end = int(known.positions.min()), int(known.positions.max()) + 1
+        layout, data = wrap(freeze(Plain(), bare, values, torch.from_numpy(known.positions)))
+        run = Run(layout, (Span(0, len(known), float(known.time[0]), base, end - base),))
+        landmark = shown.float().mean(2).to(torch.bfloat16)
+        if self._mark(run, landmark[None]) and self._hold(run, data):
+            self._gathering.append(run)
+
+    def _freeze(self) -> None:
+        """Freeze the steps that are alone as one run."""
+        alone, self._gathering = self._gathering, []
+        found = [self._frozen(run).thaw() for run in alone]
+        keys, values = (
+            torch.cat(each, 2) for each in zip(*((x.keys, x.values) for x in found), strict=True)
+        )
+        positions = torch.cat([x.positions for x in found])
+        layout, data = wrap(freeze(self._codec, keys, values, positions))
+        spans, traces, start = [], [], 0
+        for each in alone:
+            (span,), stop = each.spans, start + each.layout.tokens
+            spans.append(Span(start, stop, span.time, span.base, span.size))
+            traces += self._traces.pop(each)
+            self._tiers.drop(each)
+            start = stop
+        run = Run(layout, tuple(spans))
+        self._traces[run] = traces
+        for trace, span in zip(traces, spans, strict=True):
+            trace.run, trace.span = run, span
+        if self._hold(run, data):
+            self._runs.append(run)
+
+    def _hold(self, run: Run, data: Tensor) -> bool:
+        """Find a place for a run that has its landmarks; else it is forgotten."""
+        if self._make_room(lambda: self._tiers.device.fits(len(data)), run.spans[-1].time):
+            self._tiers.put(run, data)
+            return True
+        if self._tiers.put_lower(run, data):
+            return True
+        self._unmark(run)
+        return False
+
+    def _mark(self, run: Run, landmarks: Tensor) -> bool:
+        """Put a new run's landmarks beside the others; else its steps are forgotten."""
+        traces: list[Trace] = []
+        self._traces[run] = traces
+        most, now = _LANDMARKS * self.capacity, run.spans[-1].time
+        for span, landmark in zip(run.spans, landmarks, strict=True):
+            while (self._landmarks.count + 1) * self._landmarks.row > most:
+                if not self._thin(self._runs, now):
+                    break
+            if not self._make_room(self._landmarks.fits, now):
+                self._unmark(run)
+                return False
+            traces.append(Trace(run, span, self._landmarks.add(landmark)))
+            self._rows.append(traces[-1])
+        return True
+
+    def _unmark(self, run: Run) -> None:
+        """Forget the steps of a run that lies nowhere (any more)."""
+        self.forgotten += len(run.spans)
+        for trace in self._traces.pop(run):
+            self._landmarks.remove(trace.row)
+            last = self._rows.pop()
+            if last is not trace:
+                self._rows[trace.row], last.row = last, trace.row
+
+    def _make_room(self, fits: Callable[[], bool], now: float) -> bool:
+        """Move down or forget until it fits; whether it does."""
+        while not fits():
+            if not (self._sink() or self._give_up(now)):
+                return False
+        return True
+
+    def _sink(self) -> bool:
+        """Move the oldest run on the device to the host, if there is room."""
+        oldest = next((run for run in self._runs if run.tier is Tier.DEVICE), None)
+        return oldest is not None and self._tiers.sink(oldest)
+
+    def _give_up(self, now: float) -> bool:
+        """Forget, in memory, the run that is missed least, or without runs the oldest step."""
+        if self._thin([run for run in self._runs if run.tier is not Tier.DISK], now):
+            return True
+        if self._gathering:
+            run = self._gathering.pop(0)
+            self._tiers.drop(run)
+            self._unmark(run)
+            return True
+        return False
+
+    def _thin(self, among: Sequence[Run], now: float) -> bool:
+        """Forget the run that is missed least; False if all of them are being written."""
+        candidates = {run for run in among if run.writing is None}
+        times = [run.time for run in self._runs]
+        places = [i for i, run in enumerate(self._runs) if run in candidates]
+        gone = least_missed([*times, now], places)
+        if gone is None:
+            return False
+        self._forget(self._runs[gone])
+        return True
+
+    def _forget(self, run: Run) -> None:
+        self._runs.remove(run)
+        self._tiers.drop(run)
+        self._unmark(run)
+
+    def _sink_to_disk(self) -> None:
+        """Begin to write what fills the host, and make room on disk for it."""
+        disk = self._tiers.disk
+        while disk is not None and self._tiers.wants_disk():
+            waiting = (r for r in self._runs if r.tier is Tier.HOST and r.writing is None)
+            run = next(waiting, None)
+            if run is None:
+                return
+            needed = run.layout.nbytes + OVERHEAD
+            while disk.used - disk.leaving + needed > disk.capacity:
+                if not self._thin([r for r in self._runs if r.tier is Tier.DISK], run.time):
+                    return
+            if not disk.fits(run.layout.nbytes):
+                return  # what was forgotten is not removed yet
+            self._tiers.write(run)
+
+    def _adopt(self, away: Away) -> None:
+        if self._tiers.disk is None:
+            self.forgotten += len(away.spans)
+            return
+        layout = expected(self._codec, self._shape, away.tokens, away.wide)
+        run = Run(layout, away.spans)
+        self._tiers.adopt(run, away.file)
+        if self._mark(run, away.landmarks):
+            self._runs.append(run)
+        else:
+            self._tiers.drop(run)
+
+    def _frozen(self, run: Run) -> Frozen:
+        data = self._tiers.read(run)
+        assert isinstance(data, Tensor), "it lies in memory"
+        return unwrap(run.layout, data)
+
+    def _kept(self, run: Run) -> Kept:
+        data = self._tiers.read(run)
+        assert isinstance(data, Tensor), "it lies in memory"
+        return Kept(unwrap(run.layout, data.cpu()), run.spans, self._marks(run))
+
+    def _marks(self, run: Run) -> Tensor:
+        return self._landmarks.some([trace.row for trace in self._traces[run]]).cpu()
 
 
 def _fills_blocks(tokens: int) -> bool:
     """Whether so many are worth freezing together: blocks have one size, whatever they hold."""
     blocks = blocks_of(tokens)
     return tokens >= TOKENS and (tokens >= _FULL * TOKENS * blocks or blocks > _MOST_BLOCKS)
-
-
-def thaw(steps: Sequence[Step]) -> list[Thawed]:
-    """Bare keys, values and positions of each step; runs that several share are read once."""
-    runs = {id(step.run): step.run for step in steps}
-    read = {number: run.thaw() for number, run in runs.items()}
-    found = []
-    for step in steps:
-        whole, part = read[id(step.run)], slice(step.start, step.stop)
-        found.append(
-            Thawed(whole.keys[:, :, part], whole.values[:, :, part], whole.positions[part])
-        )
-    return found
-
-
-def _step(bare: Tensor, values: Tensor, known: TokenTable) -> Step:
-    """One step alone, as it is."""
-    seen = torch.from_numpy(known.visual)
-    shown = bare[:, :, seen] if bool(seen.any()) else bare
-    base, end = int(known.positions.min()), int(known.positions.max()) + 1
-    return Step(
-        freeze(Plain(), bare, values, torch.from_numpy(known.positions)),
-        0,
-        len(known),
-        float(known.time[0]),
-        base,
-        end - base,
-        shown.float().mean(2).to(torch.bfloat16),
-    )
-
-
-def _together(codec: Codec, steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Steps that were alone, frozen as one run."""
-    found = thaw(steps)
-    keys, values = (
-        torch.cat(each, 2) for each in zip(*((x.keys, x.values) for x in found), strict=True)
-    )
-    run = freeze(codec, keys, values, torch.cat([x.positions for x in found]))
-    stops = np.cumsum([len(step) for step in steps]).tolist()
-    return tuple(
-        replace(step, run=run, start=stop - len(step), stop=stop)
-        for step, stop in zip(steps, stops, strict=True)
-    )
-
-
-def _bytes(run: Sequence[Step]) -> int:
-    return run[0].run.nbytes + sum(step.landmark.nbytes for step in run)
-
-
-def _closest(times: Sequence[float]) -> int:
-    """Which of several moments is missed least: its neighbours are closest for its age.
-
-    Neither the oldest nor the newest, while there are others: an oldest one that could go would
-    always be the one, since it has a neighbour on one side only, and the past would end like a
-    window's.
-    """
-    if len(times) < 3:
-        return 0
-    now = times[-1]
-    gaps = [
-        (times[i + 1] - times[i - 1]) / max(now - times[i], 1e-9) for i in range(1, len(times) - 1)
-    ]
-    return 1 + int(np.argmin(gaps))

@@ -9,11 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
-from memory.recall.archive import Step
+
+class Placed(Protocol):
+    """What takes some positions."""
+
+    @property
+    def base(self) -> int:
+        """The least of them."""
+
+    @property
+    def size(self) -> int:
+        """How many."""
 
 
-def place(steps: Sequence[Step], floor: int, ceiling: int) -> list[int] | None:
+def place(steps: Sequence[Placed], floor: int, ceiling: int) -> list[int] | None:
     """The least position of each step within [floor, ceiling).
 
     Args:

@@ -1,12 +1,12 @@
 """An archive's runs of steps as named tensors, and back.
 
 Layers of a run are stacked: a codec makes planes of one shape of tensors of one shape. What a run's
-planes must look like is read off a run of zeros, so that no codec has to say it a second time.
+planes must look like is read off a run of zeros, so that no codec has to say it a second time. Of a
+run that lies in a file of the archive's own, the file's name and checksum are kept, not its bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -19,7 +19,9 @@ from memory.codecs.frozen import Frozen
 from memory.codecs.plain import Plain
 from memory.codecs.positions import PackedPositions, unpack_positions
 from memory.pool import KVShape
-from memory.recall.archive import Archived, Step
+from memory.recall.disk import SUFFIX, File
+from memory.recall.kept import Archived, Away, Kept
+from memory.recall.tiers import Span
 from memory.saving.checking import Checked, demand
 from memory.saving.fit import Fit
 from memory.saving.manifest import Manifest
@@ -28,11 +30,14 @@ SIDES = ("keys", "values")
 
 
 def pack_archive(archive: Archived) -> dict[str, Tensor]:
-    """All runs, then the steps alone, each under its number."""
+    """All runs, then the steps alone, each under its number; then the runs in files."""
     tensors = {}
-    for number, steps in enumerate((*archive.runs, *((step,) for step in archive.alone))):
-        for name, tensor in _pack(steps).items():
+    for number, kept in enumerate((*archive.runs, *archive.alone)):
+        for name, tensor in _pack(kept).items():
             tensors[f"archive.{number}.{name}"] = tensor
+    for number, away in enumerate(archive.away):
+        for name, tensor in _pack_away(away).items():
+            tensors[f"archive.away.{number}.{name}"] = tensor
     return tensors
 
 
@@ -53,20 +58,19 @@ def unpack_archive(read: Checked, manifest: Manifest, fit: Fit) -> Archived:
     codecs = [codec if number < manifest.runs else Plain() for number in range(whole)]
     runs = [_unpack(read, f"archive.{i}", kind, fit) for i, kind in enumerate(codecs)]
     alone = runs[manifest.runs :]
-    demand(all(len(steps) == 1 for steps in alone), "a step that was alone is not")
+    demand(all(len(kept.spans) == 1 for kept in alone), "a step that was alone is not")
+    away = [_unpack_away(read, f"archive.away.{i}", fit) for i in range(manifest.away)]
     runs = runs[: manifest.runs]
-    return Archived(codec, tuple(runs), tuple(steps[0] for steps in alone), manifest.forgotten)
+    return Archived(codec, tuple(runs), tuple(alone), manifest.forgotten, tuple(away))
 
 
-def _pack(steps: Sequence[Step]) -> dict[str, Tensor]:
-    run = steps[0].run
+def _pack(kept: Kept) -> dict[str, Tensor]:
+    run = kept.frozen
     tensors = {
         "base": run.positions.base,
         "offsets": run.positions.offsets,
         "marks": run.marks,
-        "steps": torch.tensor([[s.start, s.stop, s.base, s.size] for s in steps]),
-        "times": torch.tensor([s.time for s in steps], dtype=torch.float64),
-        "landmarks": torch.stack([s.landmark for s in steps]),
+        **_pack_spans(kept.spans, kept.landmarks),
     }
     for side, layers in zip(SIDES, (run.keys, run.values), strict=True):
         for plane in layers[0].planes:
@@ -74,30 +78,67 @@ def _pack(steps: Sequence[Step]) -> dict[str, Tensor]:
     return tensors
 
 
-def _unpack(read: Checked, name: str, codec: Codec, fit: Fit) -> tuple[Step, ...]:
-    shape, device = fit.shape, fit.device
+def _pack_away(away: Away) -> dict[str, Tensor]:
+    file = away.file
+    return {
+        "file": torch.frombuffer(bytearray.fromhex(file.name[:32]), dtype=torch.uint8),
+        "sha256": torch.frombuffer(bytearray.fromhex(file.sha256), dtype=torch.uint8),
+        "numbers": torch.tensor([file.nbytes, away.tokens, int(away.wide)]),
+        **_pack_spans(away.spans, away.landmarks),
+    }
+
+
+def _pack_spans(spans: tuple[Span, ...], landmarks: Tensor) -> dict[str, Tensor]:
+    return {
+        "steps": torch.tensor([[s.start, s.stop, s.base, s.size] for s in spans]),
+        "times": torch.tensor([s.time for s in spans], dtype=torch.float64),
+        "landmarks": landmarks,
+    }
+
+
+def _unpack(read: Checked, name: str, codec: Codec, fit: Fit) -> Kept:
+    spans, landmarks = _unpack_spans(read, name, fit)
+    run = _run(read, name, codec, fit, spans[-1].stop)
+    at = unpack_positions(run.positions)
+    for span in spans:
+        own = at[span.start : span.stop]
+        lies = (int(own.min()), int(own.max()) + 1) == (span.base, span.base + span.size)
+        demand(lies, f"a step of {name} lies elsewhere than its tokens")
+    return Kept(run, spans, landmarks)
+
+
+def _unpack_away(read: Checked, name: str, fit: Fit) -> Away:
+    spans, landmarks = _unpack_spans(read, name, fit)
+    file, checksum = (
+        bytes(read.take(f"{name}.{each}", torch.uint8, size).tolist()).hex()
+        for each, size in (("file", 16), ("sha256", 32))
+    )
+    nbytes, tokens, wide = read.take(f"{name}.numbers", torch.int64, 3).tolist()
+    demand(tokens == spans[-1].stop and wide in (0, 1), f"{name} has lost tokens")
+    demand(nbytes > 0 and (tokens > 1 or not wide), f"{name} is of no size there is")
+    demand(all(span.size > 0 for span in spans), f"a step of {name} takes no place")
+    return Away(File(file + SUFFIX, checksum, nbytes), tokens, bool(wide), spans, landmarks)
+
+
+def _unpack_spans(read: Checked, name: str, fit: Fit) -> tuple[tuple[Span, ...], Tensor]:
+    """Steps that follow each other in their run, and their landmarks."""
+    shape = fit.shape
     numbers = read.take(f"{name}.steps", torch.int64, None, 4)
     n = len(numbers)
     times = read.take(f"{name}.times", torch.float64, n).tolist()
     size = (shape.layers, shape.kv_heads, shape.head_dim)
-    landmarks = read.take(f"{name}.landmarks", torch.bfloat16, n, *size).to(device)
+    landmarks = read.take(f"{name}.landmarks", torch.bfloat16, n, *size)
     demand(n > 0, f"{name} has no step")
     stops = numbers[:, 1]
     starts = torch.cat([torch.zeros(1, dtype=torch.int64), stops[:-1]])
-    ordered = (numbers[:, 0] == starts) & (stops > starts)
-    tokens = int(stops[-1])
-    demand(ordered.all() and tokens < 2**31, f"the steps of {name} do not follow each other")
-    run = _run(read, name, codec, fit, tokens)
-    at = unpack_positions(run.positions)
-    steps = []
-    for (start, stop, base, width), time, landmark in zip(
-        numbers.tolist(), times, landmarks, strict=True
-    ):
-        own = at[start:stop]
-        spans = (int(own.min()), int(own.max()) + 1) == (base, base + width)
-        demand(spans and base >= 0, f"a step of {name} lies elsewhere than its tokens")
-        steps.append(Step(run, start, stop, time, base, width, landmark))
-    return tuple(steps)
+    ordered = (numbers[:, 0] == starts) & (stops > starts) & (numbers[:, 2] >= 0)
+    follow = bool(ordered.all()) and int(stops[-1]) < 2**31
+    demand(follow, f"the steps of {name} do not follow each other")
+    spans = [
+        Span(start, stop, time, base, width)
+        for (start, stop, base, width), time in zip(numbers.tolist(), times, strict=True)
+    ]
+    return tuple(spans), landmarks
 
 
 def _run(read: Checked, name: str, codec: Codec, fit: Fit, tokens: int) -> Frozen:
@@ -119,7 +160,7 @@ def _layers(
     """The keys or the values of all layers."""
     shape = fit.shape
     found = {
-        plane: read.take(f"{name}.{plane}", like.dtype, shape.layers, *like.shape).to(fit.device)
+        plane: read.take(f"{name}.{plane}", like.dtype, shape.layers, *like.shape)
         for plane, like in planes.items()
     }
     size = (shape.kv_heads, tokens, shape.head_dim)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from memory.codecs.codec import Codec
 from memory.policies.policy import MemoryPolicy
 from memory.pool import KVShape
@@ -22,7 +20,6 @@ class Fit:
         sink: tokens of the fixed beginning.
         capacity: tokens per head at most.
         policy: what a full memory gives up.
-        device: where the archive's steps are read.
         codec: of the archive; None without one.
     """
 
@@ -32,7 +29,6 @@ class Fit:
     sink: int
     capacity: int
     policy: MemoryPolicy
-    device: torch.device
     codec: Codec | None = None
 
     @property

@@ -38,6 +38,7 @@ class Manifest(BaseModel):
     next_position: Count
     next_group: Count
     runs: Count  # of the archive
+    away: Count = 0  # runs whose bytes lie in files of the archive's own
     alone: Count  # archived steps that belong to no run yet
     forgotten: Count  # steps that the archive had and gave up
     newest: Seconds  # stream seconds of the newest temporal step
@@ -130,6 +131,7 @@ def describe(
         next_position=state.next_position,
         next_group=state.next_group,
         runs=len(archive.runs) if archive else 0,
+        away=len(archive.away) if archive else 0,
         alone=len(archive.alone) if archive else 0,
         forgotten=archive.forgotten if archive else 0,
         newest=newest,

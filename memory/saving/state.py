@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from memory.recall.archive import Archived
+from memory.recall.kept import Archived
 from memory.table import TokenTable
 
 

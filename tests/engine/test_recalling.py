@@ -12,7 +12,7 @@ import torch
 from engine.engine import Engine
 from engine.jobs import MemoryHandle
 from engine.limits import Limits
-from engine.recalling import Recalling, recall
+from engine.recalling import Recalling, seek
 from engine.requests import Ask
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting
@@ -57,7 +57,7 @@ def camera(
 def recalling(
     codec: Codec | None = None,
     gate: Gate | None = None,
-    archive_bytes: int = 10**8,
+    archive_bytes: int = 10**7,
     budget: int = BUDGET,
 ) -> Recalling:
     return Recalling(codec or Plain(), gate or Always(), archive_bytes, budget)
@@ -295,7 +295,9 @@ def test_stretches_cover_what_was_read_and_nothing_that_was_forgotten():
     stream.watch([segment(i) for i in range(80)])
     assert archive.forgotten > 10
     snapshot = stream.memory.snapshot()
-    found = recall(stream.runner, snapshot, archive.steps, QUESTION, 10**6)
+    found = seek(stream.runner, snapshot, archive, QUESTION, 10**6).recalled(
+        archive, stream.pool.device
+    )
     snapshot.release()
     held = {one.time for one in archive.steps}
     assert {one.time for one in found.steps} == held, "all of it is read"

@@ -64,7 +64,7 @@ def test_a_moved_beginning_strays_no_more():
 
 def test_steps_beyond_the_reach_go_to_the_archive():
     run = Run(SinkWindow(), capacity=400, reach=REACH)
-    run.memory.archive = Archive(Plain(), ROTATION, 10**7)
+    run.memory.archive = Archive(Plain(), ROTATION, SHAPE, 10**7)
     for _ in range(20):
         run.watch([0, 5])
     tokens = run.memory.tokens

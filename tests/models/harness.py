@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.frames import Segment
 from core.tokens import VisualTokens
-from engine.recalling import Recalled, put, recall
+from engine.recalling import Recalled, put, seek
 from engine.runner import Row, Runner
 from memory.memory import KVMemory
 from memory.policies.sink_window import SinkWindow
@@ -58,7 +58,9 @@ class Stream:
         snapshot, recalled = self.memory.snapshot(), Recalled()
         if budget:
             assert self.memory.archive is not None
-            recalled = recall(self.runner, snapshot, self.memory.archive.steps, text, budget)
+            archive = self.memory.archive
+            sought = seek(self.runner, snapshot, archive, text, budget)
+            recalled = sought.recalled(archive, self.pool.device)
         ids = self.model.question_ids(text, [], "")
         chunk = self.model.lay_text(ids, snapshot.extent.next_position)
         scratch = Scratch(self.pool, len(recalled) + len(chunk) + tokens)

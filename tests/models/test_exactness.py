@@ -10,9 +10,11 @@ import torch
 from core.tokens import VisualTokens
 from engine.runner import Row
 from memory.codecs.plain import Plain
-from memory.recall.archive import Archive, thaw
+from memory.recall.archive import Archive
+from memory.recall.step import thaw
 from memory.scratch import Scratch
 from models.layout import join
+from tests.memory.recall.steps import opened
 from tests.models.harness import Stream
 from tests.models.oracle import attend, generate, masked, whole
 from tests.tiny import ours, segment, stock
@@ -165,7 +167,7 @@ def test_a_question_that_recalls_everything_sees_what_no_later_segment_saw():
         sequence.ids, sequence.kinds, video_grid_thw=sequence.grids
     )
     place = {tuple(p): i for i, p in enumerate(positions[:, 0].T.tolist())}
-    archive = Archive(Plain(), ours().rotation, 10**8)
+    archive = Archive(Plain(), ours().rotation, ours().shape, 10**7)
     stream = Stream(ours(), capacity=120, archive=archive)
     n = sequence.ids.shape[1]
     visible = torch.ones(n, n, dtype=torch.bool).tril()
@@ -178,7 +180,7 @@ def test_a_question_that_recalls_everything_sees_what_no_later_segment_saw():
         gone[survivors] = False
         visible[before:, :before] &= ~gone
         stream.watch([one])
-    thawed = {place[tuple(p)] for step in archive.steps for p in thaw([step])[0].positions.tolist()}
+    thawed = {place[tuple(p)] for one in thaw(opened(archive)) for p in one.positions.tolist()}
     assert len(thawed) > 30
     asked = stream.memory.seen
     visible[asked:, :asked] = False

@@ -50,7 +50,7 @@ class Shifted(Qwen3VL):
 
 def watched(model: Qwen3VL, start: int, archive: bool) -> Stream:
     """Twelve segments in a memory of which half are evicted."""
-    kept = Archive(Plain(), model.rotation, 10**8) if archive else None
+    kept = Archive(Plain(), model.rotation, model.shape, 10**7) if archive else None
     stream = Stream(Shifted(model, start), capacity=150, archive=kept)
     stream.watch([segment(i) for i in range(12)])
     assert stream.memory.seen > 1.5 * stream.memory.held

@@ -12,7 +12,7 @@ from memory.codecs.frozen import freeze
 from memory.packed.blocks import Blocks
 from memory.packed.unpacker import Unpacker
 from memory.pool import KVShape, PagePool
-from memory.recall.archive import Step
+from memory.recall.step import Step
 from memory.rotation import Rotation
 
 SHIFT = 1000  # steps are read so much later than they were seen
@@ -40,9 +40,8 @@ def run(
         at = positions[start : start + length]
         base, kept = int(at.min()), int((~evicted[start : start + length]).sum())
         begin = int((~evicted[:start]).sum())
-        mark = torch.zeros(shape.layers, shape.kv_heads, d, dtype=torch.bfloat16)
         took = int(at.max()) + 1 - base
-        steps.append(Step(frozen, begin, begin + kept, float(number), base, took, mark))
+        steps.append(Step(frozen, begin, begin + kept, float(number), base, took))
         start += length
     return steps
 

@@ -18,7 +18,7 @@ from memory.packed.unpacker import Unpacker
 from memory.pool import KVShape
 from memory.readers.partial import combine, partial_attention
 from memory.readers.reader import Demand
-from memory.recall.archive import thaw
+from memory.recall.step import thaw
 from tests.memory.packed.scenes import SHIFT, Scene, rotation, run
 from tests.needs import need
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from memory.recall.archive import Archive
+from memory.pool import KVShape
+from memory.recall.archive import Archive, Trace
+from memory.recall.step import Step
 from memory.rotation import Rotation
 from memory.table import TEXT, VISUAL, TokenTable
 
 LAYERS, HEADS, D = 2, 2, 8
+SHAPE = KVShape(LAYERS, HEADS, D)
 ROTATION = Rotation(
     torch.tensor([1.0, 0.3, 0.1, 0.01], dtype=torch.float64), torch.tensor([0, 1, 2, 0])
 )
@@ -59,3 +64,21 @@ def put(archive: Archive, *seen: Seen) -> None:
     archive.put(
         torch.cat([x.keys for x in seen], 2), torch.cat([x.values for x in seen], 2), tokens
     )
+
+
+def opened(archive: Archive, steps: Sequence[Trace] | None = None) -> list[Step]:
+    """Steps with their bytes, all of which must come; of all tiers."""
+    opening = archive.open(archive.steps if steps is None else steps)
+    deadline = time.monotonic() + 20
+    while not opening.ready:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    found = [each[0] for each in opening.steps(torch.device("cpu")) if each is not None]
+    assert len(found) == len(archive.steps if steps is None else steps)
+    return found
+
+
+def landmarks(archive: Archive) -> Tensor:
+    """Of all steps, oldest first, [n, layers, kv_heads, d]."""
+    state = archive.state()
+    return torch.cat([each.landmarks for each in (*state.away, *state.runs, *state.alone)])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from memory.codecs.frozen import freeze
 from memory.codecs.plain import Plain
-from memory.recall.archive import Step
 from memory.recall.placing import place, squeezed
+from memory.recall.step import Step
 from tests.memory.recall.steps import HEADS, LAYERS, D
 
 ONE = torch.zeros(LAYERS, HEADS, 1, D)
@@ -19,7 +19,7 @@ RUN = freeze(Plain(), ONE, ONE, torch.zeros(1, 3, dtype=torch.int64))  # that no
 
 
 def at(base: int, size: int) -> Step:
-    return Step(RUN, 0, 1, float(base), base, size, ONE[:, :, 0])
+    return Step(RUN, 0, 1, float(base), base, size)
 
 
 @st.composite

@@ -12,11 +12,13 @@ from memory.codecs.codec import Codec
 from memory.memory import KVMemory
 from memory.policies.policy import MemoryPolicy
 from memory.pool import PagePool
-from memory.recall.archive import Archive, thaw
+from memory.recall.archive import Archive
+from memory.recall.step import thaw
 from memory.saving.fit import Fit
 from memory.saving.shelf import Saved, Shelf
 from memory.saving.state import MemoryState
 from tests.memory.policies.running import ROTATION, SHAPE, Run
+from tests.memory.recall.steps import landmarks, opened
 
 SINK = 3
 CAPACITY = 40
@@ -26,7 +28,7 @@ ARCHIVE_BYTES = 150_000
 def fit(
     policy: MemoryPolicy, codec: Codec | None = None, capacity: int = CAPACITY, name: str = "tiny"
 ) -> Fit:
-    return Fit(name, f"{name} weights", SHAPE, SINK, capacity, policy, torch.device("cpu"), codec)
+    return Fit(name, f"{name} weights", SHAPE, SINK, capacity, policy, codec)
 
 
 def begin(policy: MemoryPolicy, codec: Codec | None = None, seed: int = 0) -> Run:
@@ -87,20 +89,13 @@ def assert_alike(one: KVMemory, other: KVMemory) -> None:
 
 def _assert_archives_alike(one: Archive, other: Archive) -> None:
     assert (one.bytes, one.forgotten) == (other.bytes, other.forgotten)
-    for a, b in zip(one.steps, other.steps, strict=True):
-        assert (a.start, a.stop, a.time, a.base, a.size) == (
-            b.start,
-            b.stop,
-            b.time,
-            b.base,
-            b.size,
-        )
-        assert torch.equal(a.landmark, b.landmark)
-    for a, b in zip(thaw(one.steps), thaw(other.steps), strict=True):
+    assert [a.span for a in one.steps] == [b.span for b in other.steps]
+    assert torch.equal(landmarks(one), landmarks(other))
+    for a, b in zip(thaw(opened(one)), thaw(opened(other)), strict=True):
         assert torch.equal(a.keys, b.keys)
         assert torch.equal(a.values, b.values)
         assert torch.equal(a.positions, b.positions)
 
 
 def _archive(codec: Codec | None) -> Archive | None:
-    return None if codec is None else Archive(codec, ROTATION, ARCHIVE_BYTES)
+    return None if codec is None else Archive(codec, ROTATION, SHAPE, ARCHIVE_BYTES)

@@ -14,7 +14,7 @@ from memory.policies.registry import POLICIES
 from memory.policies.sink_window import SinkWindow
 from memory.recall.archive import Archive
 from memory.saving.shelf import Shelf
-from tests.memory.policies.running import ROTATION
+from tests.memory.policies.running import ROTATION, SHAPE
 from tests.memory.saving.resuming import assert_alike, begin, fit, resume, through_disk, watch
 
 EVERY = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.__name__)
@@ -56,7 +56,7 @@ def test_an_archive_with_fewer_bytes_than_before_keeps_to_them(tmp_path):
     saved = through_disk(tmp_path, run, fit(SinkWindow(), codec))
     assert run.memory.archive is not None
     assert saved.state.archive is not None
-    small = Archive(codec, ROTATION, run.memory.archive.bytes // 2)
+    small = Archive(codec, ROTATION, SHAPE, run.memory.archive.bytes // 2)
     small.restore(saved.state.archive)
     assert 0 < small.bytes <= small.capacity
     assert small.forgotten > run.memory.archive.forgotten

@@ -44,7 +44,7 @@ FRAMES = tuple(n / 4 for n in range(8))
 def fit(**changed: object) -> Fit:
     model = ours()
     usual = Fit("tiny", fingerprint(model), model.shape, len(model.prefix()), LIMITS.capacity,
-                SinkWindow(), model.device)  # fmt: skip
+                SinkWindow())  # fmt: skip
     return replace(usual, **changed)
 
 
