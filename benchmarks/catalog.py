@@ -40,7 +40,7 @@ def _real_input(argv: Sequence[str]) -> int:
 
 BENCHMARKS: Final[dict[str, Job]] = {
     "codecs": Job("the cost and loss of every codec of the archive, beside that of block", _codecs),
-    "live": Job("watching while idle and while answering, on a demo camera or a URL", _live),
+    "live": Job("watching while answering, alone or beside other ways to drive the model", _live),
     "memory": Job("the cost of every memory preset as a stream grows to hours", _memory),
     "pruning": Job("the cost of every pruning method, beside that of uniform", _pruning),
     "real-input": Job(
