@@ -65,6 +65,7 @@ def vision_attention(
     scaling: float | None = None,
     cu_seq_lens_q: Tensor | None = None,  # [chunks + 1]
     received: Received | None = None,
+    lengths: list[int] | None = None,  # of the chunks, where they are known on the host
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attention within each chunk (one temporal step of one segment), never across.
@@ -72,8 +73,9 @@ def vision_attention(
     Returns:
         [1, patches, heads, head_dim] and no weights.
     """
-    assert cu_seq_lens_q is not None, "transformers passes the chunk lengths to this function"
-    lengths = (cu_seq_lens_q[1:] - cu_seq_lens_q[:-1]).tolist()
+    if lengths is None:
+        assert cu_seq_lens_q is not None, "transformers passes the chunk lengths to this function"
+        lengths = (cu_seq_lens_q[1:] - cu_seq_lens_q[:-1]).tolist()
     if received is not None:
         received.note(module, query, key, lengths, scaling or query.shape[-1] ** -0.5)
     if len(set(lengths)) == 1:

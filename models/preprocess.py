@@ -80,19 +80,47 @@ def patchify(
     Raises:
         ValueError: if `size` is not a multiple of patch * merge or there is no frame.
     """
-    rows, columns = size
-    if rows % (patch * merge) or columns % (patch * merge):
-        raise ValueError(f"size {size} is not a multiple of {patch * merge}")
-    if len(frames) == 0:
-        raise ValueError("no frame to cut")
+    check(len(frames), size, patch * merge)
     x = torch.from_numpy(np.stack(list(frames))).permute(0, 3, 1, 2)  # [n, 3, h, w]
     if size != tuple(x.shape[-2:]):
         # On uint8, as the stock processor does: torch rounds and clamps after the bicubic filter.
         x = F.interpolate(x, size=size, mode="bicubic", antialias=True, align_corners=False)
-    x = (x.float() - 127.5) / 127.5
+    return cut(x.float(), patch=patch, merge=merge, temporal=temporal)
+
+
+def check(frames: int, size: tuple[int, int], cell: int) -> None:
+    """Refuse what cannot be cut.
+
+    Args:
+        frames: how many.
+        size: target rows and columns in pixels.
+        cell: pixels per side of a visual token.
+
+    Raises:
+        ValueError: saying why.
+    """
+    if size[0] % cell or size[1] % cell:
+        raise ValueError(f"size {size} is not a multiple of {cell}")
+    if frames == 0:
+        raise ValueError("no frame to cut")
+
+
+def cut(x: Tensor, *, patch: int, merge: int, temporal: int) -> tuple[Tensor, Tensor]:
+    """Normalise pictures of the right size and cut them; see `patchify`, which does more.
+
+    Args:
+        x: RGB in 0 to 255, float32 [n, 3, rows, columns], on any device.
+        patch: side of a patch in pixels.
+        merge: patches per side that become one visual token.
+        temporal: frames per temporal step.
+
+    Returns:
+        as `patchify`; the values are where `x` is, the grid on the CPU.
+    """
+    x = (x - 127.5) / 127.5
     if missing := -len(x) % temporal:
         x = torch.cat([x, x[-1:].expand(missing, -1, -1, -1)])
-    t, gh, gw = len(x) // temporal, rows // patch, columns // patch
+    t, gh, gw = len(x) // temporal, x.shape[2] // patch, x.shape[3] // patch
     x = x.reshape(t, temporal, 3, gh // merge, merge, patch, gw // merge, merge, patch)
     x = x.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)  # [t, gh/m, gw/m, m, m, 3, temporal, patch, patch]
     return x.reshape(t * gh * gw, 3 * temporal * patch * patch), torch.tensor([[t, gh, gw]])

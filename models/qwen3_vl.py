@@ -25,8 +25,10 @@ from models import attention as functions
 from models.attention import Received
 from models.layout import Chunk, join, text_positions, vision_positions
 from models.likeness import compared
-from models.preprocess import cells, fit_size, patchify
+from models.pictures import Pictures, pictures_for
+from models.preprocess import cells, fit_size
 from models.rotary import ExactRotary
+from models.tower import FlatPatches, Places
 from models.vlm import ModelInfo, VideoLanguageModel
 
 MARKERS = 24  # tokens of a timestamp (up to years of seconds) and the two vision markers
@@ -41,11 +43,13 @@ class Qwen3VL(VideoLanguageModel):
     """A loaded Qwen3-VL checkpoint.
 
     Args:
-        model: in eval mode, on its device; its attention and its rotary module are set here.
+        model: in eval mode, on its device; its attention, its rotary module and the one that embeds
+            patches are set here.
         tokenizer: with Qwen's special tokens.
         info: what people are told.
         min_pixels: smallest picture area fed to the vision tower.
         max_pixels: largest.
+        pictures: how frames become patches; None: what suits the device.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Qwen3VL(VideoLanguageModel):
         *,
         min_pixels: int,
         max_pixels: int,
+        pictures: Pictures | None = None,
     ) -> None:
         functions.register()
         model.set_attn_implementation(
@@ -64,6 +69,10 @@ class Qwen3VL(VideoLanguageModel):
         language = model.model.language_model
         language.rotary_emb = rotary = ExactRotary(language.rotary_emb)
         self.rotation = rotary.rotation()
+        tower = model.model.visual
+        tower.patch_embed = FlatPatches(tower.patch_embed)
+        self._places = Places(tower, model.device)
+        self._pictures = pictures or pictures_for(model.device)
         self._model = model
         self._tokenizer = tokenizer
         self._pixels = (min_pixels, max_pixels)
@@ -243,8 +252,9 @@ class Qwen3VL(VideoLanguageModel):
         tower = self._model.model.visual
         out = tower(
             pixels.to(self.device, self._model.dtype),
-            grid_thw=grids.to(self.device),
+            grid_thw=grids.to(self.device, non_blocking=True),
             received=received,
+            **self._places.of(grids),
         )
         sizes = (grids.prod(dim=1) // self._merge**2).tolist()
         features = list(out.pooler_output.split(sizes))
@@ -252,7 +262,9 @@ class Qwen3VL(VideoLanguageModel):
 
     def _patchify(self, frames: list[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
         size = self._fit(*frames[0].shape[:2])
-        return patchify(frames, size, patch=self._patch, merge=self._merge, temporal=self._temporal)
+        return self._pictures(
+            frames, size, patch=self._patch, merge=self._merge, temporal=self._temporal
+        )
 
     def _under(self, patches: Tensor) -> Tensor:
         """Pixels under each visual token, as `VisualTokens` carries them."""
