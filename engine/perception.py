@@ -55,6 +55,7 @@ class Perception:
             job.chunk = model.prefix()
         else:
             encoded, kept = pruner.encoded, pruner.kept
+            pruner.budget = job.budget or pruner.budget
             decided = pruner.push(job.tokens) if job.tokens is not None else pruner.flush()
             job.encoded, job.kept = pruner.encoded - encoded, pruner.kept - kept
             job.frames = self._decided_frames(job)

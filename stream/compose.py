@@ -26,10 +26,11 @@ from models.identity import fingerprint
 from models.loading import load_model
 from models.vlm import VideoLanguageModel
 from stream.cameras.keeping import Keeping
+from stream.cameras.ladder import Overload
 from stream.cameras.registry import Cameras
 from stream.cameras.watching import Watching
 from stream.selectors import Trained
-from stream.settings import MemorySettings, Settings
+from stream.settings import MemorySettings, OverloadSettings, Settings
 from stream.sources import open_source
 from stream.sources.pace import Pace, RealtimePace
 
@@ -185,7 +186,6 @@ def keeping(model: VideoLanguageModel, settings: Settings) -> Keeping | None:
         sink=len(model.prefix()),
         capacity=capacity(model.shape, memory),
         policy=memory.policy,
-        device=model.device,
         codec=None if recalls is None else recalls.codec,
     )
     found = Keeping(Path(memory.save.folder).expanduser(), memory.save.every_s, fit)
@@ -207,4 +207,11 @@ def watching(settings: Settings, selecting: Selecting | None = None) -> Watching
         stale_after_s=settings.answer.stale_after_s,
         selecting=selecting,
         recalling=recalling(settings),
+        overload=_overload(settings.overload),
     )
+
+
+def _overload(settings: OverloadSettings) -> Overload | None:
+    if not settings.enabled:
+        return None
+    return Overload(settings.target_lag_s, settings.patience_s)

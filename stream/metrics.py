@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from stream.cameras.answer import AnswerResult
+from stream.cameras.ladder import RUNGS, Rung
 from stream.cameras.view import CameraView
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -100,6 +101,8 @@ COLUMNS = (
     Column("lookout_lag_seconds", "lag_ms", "Arrival to memory, newest segment."),
     Column("lookout_lag_p95_seconds", "lag_p95_ms", "Arrival to memory, 95th percentile."),
     Column("lookout_frame_age_seconds", "frame_age_ms", "Age of the newest remembered frame."),
+    Column("lookout_frames_skipped", "frames_skipped", "Passed over because it lagged.", True),
+    Column("lookout_overload_changes", "overload_changes", "Rungs taken, up or down.", True),
     Column("lookout_answering", "answering", "Answers being given now."),
 )
 
@@ -121,6 +124,14 @@ class CameraCollector(Collector):
         for view in views:
             live.add_metric([view.name], float(view.state == "live"))
         yield live
+        rung = GaugeMetricFamily(
+            "lookout_overload_rung",
+            "What is given up: 0 nothing, 1 fps, 2 budget, 3 picture size, 4 frames that wait.",
+            labels=["camera"],
+        )
+        for view in views:
+            rung.add_metric([view.name], RUNGS.index(Rung(view.overload)))
+        yield rung
         for column in COLUMNS:
             kind = CounterMetricFamily if column.counts else GaugeMetricFamily
             family = kind(column.name, column.help, labels=["camera"])

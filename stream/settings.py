@@ -236,6 +236,22 @@ class EngineSettings(Section):
     )
 
 
+class OverloadSettings(Section):
+    """What a live camera gives up while the engine cannot keep up with it.
+
+    One thing after the other: frames per second, visual tokens, picture size, frames that wait.
+    All is taken back in reverse when the camera no longer lags.
+    """
+
+    enabled: bool = Field(True, description="Without it only frames that find no room are lost.")
+    target_lag_s: float = Field(
+        2.0, gt=0, description="Seconds from a frame's arrival until it is remembered, at most."
+    )
+    patience_s: float = Field(
+        3.0, gt=0, description="Seconds above that before something (more) is given up."
+    )
+
+
 class AnswerSettings(Section):
     """How questions are answered."""
 
@@ -301,6 +317,7 @@ class Settings(Section):
     pruning: PruningSettings = Field(PruningSettings(), description="Pruning.")
     memory: MemorySettings = Field(MemorySettings(), description="Memory.")
     engine: EngineSettings = Field(EngineSettings(), description="Engine.")
+    overload: OverloadSettings = Field(OverloadSettings(), description="Overload.")
     answer: AnswerSettings = Field(AnswerSettings(), description="Answers.")
     log: LogSettings = Field(LogSettings(), description="Logs.")
 

@@ -80,9 +80,25 @@ const REASONS = {
   ended: "its stream has ended",
 };
 
-/** One sentence about a camera that is not live, or null for one that is. */
+const GIVEN_UP = [
+  ["fps", "fewer frames are taken"],
+  ["budget", "less of each is kept"],
+  ["picture", "pictures are seen smaller"],
+  ["skip", "frames that wait are passed over"],
+];
+
+/** What a camera gives up because it lags, or null if that is nothing. */
+function strain({ name, overload }) {
+  const rung = GIVEN_UP.findIndex(([rung]) => rung === overload);
+  if (rung < 0) return null;
+  const given = GIVEN_UP.slice(0, rung + 1).map(([, what]) => what);
+  return `The engine cannot keep up with ${name}: until it can, ${given.join(", ")}.`;
+}
+
+/** One sentence about a camera that is not live or lags, or null for one that is well. */
 export function explain(camera, duration) {
-  if (!camera || camera.state === "live") return null;
+  if (!camera) return null;
+  if (camera.state === "live") return strain(camera);
   const why = REASONS[camera.reason] ? `: ${REASONS[camera.reason]}` : "";
   const retry =
     typeof camera.retry_in_ms === "number" ? ` Trying again in ${duration(camera.retry_in_ms)}.` : "";

@@ -9,7 +9,16 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from core.events.base import ServerEvent
-from core.events.parts import Annotation, Camera, ErrorBody, Item, OutputText, Response, Session
+from core.events.parts import (
+    Annotation,
+    Camera,
+    ErrorBody,
+    Item,
+    OutputText,
+    Response,
+    Rung,
+    Session,
+)
 
 
 def camera_slot(camera: str) -> Hashable:
@@ -179,6 +188,7 @@ class CameraState(ServerEvent):
     codec: str | None = None
     width: int | None = None
     height: int | None = None
+    overload: Rung = "none"
     at: datetime
 
     @property

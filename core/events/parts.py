@@ -15,6 +15,7 @@ OnNewInput = Literal["interrupt", "queue", "parallel"]
 EvidenceKind = Literal["none", "time", "frame", "clip"]
 Status = Literal["in_progress", "completed", "cancelled", "failed", "incomplete"]
 State = Literal["connecting", "live", "stalled", "retrying", "offline", "disabled"]
+Rung = Literal["none", "fps", "budget", "picture", "skip"]
 
 CAMERA_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
@@ -218,5 +219,8 @@ class Camera(Wire):
     restored: str = ""  # what became of the memory saved before the start; empty: there was none
     save_problem: str = ""  # why the newest save of its memory failed; empty: it did not
     kept: Kept | None = None
+    overload: Rung = "none"  # how far it gave up because it lags; each includes those before
+    overload_changes: int = 0  # times that changed, up or down
+    frames_skipped: int = 0  # passed over because it lagged
     has_truth: bool = False
     at: datetime  # when this was looked up

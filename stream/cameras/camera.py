@@ -36,11 +36,12 @@ from memory.saving.state import MemoryState
 from stream.cameras.answer import Answer, Question
 from stream.cameras.asking import Listener, check, to_ask
 from stream.cameras.keeping import Keeper, StreamClock
+from stream.cameras.relief import Relief
 from stream.cameras.segmenter import Segmenter
 from stream.cameras.settling import settler
 from stream.cameras.tally import Tally
 from stream.cameras.truth import truth_of
-from stream.cameras.view import CameraView, ms
+from stream.cameras.view import CameraView, ms, of_feed, of_relief, of_tally
 from stream.cameras.watching import Watching
 from stream.sources.base import EndOfSource, Source
 from stream.sources.feed import CameraState, Feed, FeedStatus
@@ -96,6 +97,7 @@ class Camera:
             buffer_frames=watching.buffer_frames,
             on_change=self._changed,
         )
+        self._relief = Relief(name, watching, engine.model.step_tokens, self._feed.retune)
         self._tally = Tally()
         self._remembered = asyncio.Event()  # something since the last save
         self._memory: MemoryHandle | None = None
@@ -247,7 +249,7 @@ class Camera:
 
     def view(self) -> CameraView:
         """Its state and numbers now."""
-        feed, tally = self._feed.status, self._tally
+        feed = self._feed.status
         state, reason = self._state(feed)
         limits, shape = self._engine.limits, self._engine.model.shape
         age = self._frame_age()
@@ -257,33 +259,18 @@ class Camera:
             url=self.url,
             state=str(state),
             reason=reason,
-            retry_in_ms=ms(feed.retry_in_s),
             fps=self._watching.fps,
-            codec=feed.codec,
-            width=feed.width,
-            height=feed.height,
-            reconnects=feed.reconnects,
-            frames_in=feed.frames_in,
-            frames_dropped=feed.frames_dropped,
-            frames_remembered=tally.frames_remembered,
-            segments=tally.segments,
-            segments_lost=tally.lost,
-            tokens_encoded=tally.tokens_encoded,
-            tokens_kept=tally.tokens_kept,
-            memory_held=tally.held,
-            memory_seen=tally.seen,
             memory_capacity=limits.capacity,
             memory_bytes=pages * limits.page_size * shape.bytes_per_token,
-            lag_ms=ms(tally.lag_s),
-            lag_p95_ms=ms(tally.lag_percentile(0.95)),
             frame_age_ms=ms(age),
-            newest_pts=tally.newest_pts,
             answering=self._answering,
             policy=self._watching.policy.method,
             budget=self._watching.budget,
             restored=self._keeper.restored if self._keeper is not None else "",
             save_problem=self._keeper.problem if self._keeper is not None else "",
-            kept=tally.kept,
+            **of_feed(feed),
+            **of_tally(self._tally),
+            **of_relief(self._relief.state),
         )
 
     async def _claim(self, restored: MemoryState | None) -> Perceived | LookoutError:
@@ -309,13 +296,14 @@ class Camera:
         end: LookoutError | None = None
         while True:
             try:
-                frames = await self._feed.take(per_step * watching.max_steps)
+                waits = watching.buffer_frames if self._relief.skips else 0
+                frames = await self._feed.take(max(waits, per_step * watching.max_steps))
             except EndOfSource:
                 break
             except SourceUnavailable as lost:
                 end = lost
                 break
-            for frame in frames:
+            for frame in self._relief.pick(frames, per_step):
                 if self._gate is not None:
                     while segment := segmenter.take():  # all that came before is in memory
                         await self._remember(segment)
@@ -337,10 +325,12 @@ class Camera:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Perceived | LookoutError] = loop.create_future()
         self._tally.sent(segment)
-        self._engine.perceive(self._memory, segment, settler(loop, done))
+        shown = None if segment is None else self._relief.shrink(segment)
+        self._engine.perceive(self._memory, shown, settler(loop, done), self._relief.budget)
         result = await done
         if isinstance(result, Perceived):
             self._tally.remembered(segment, result, time.monotonic())
+            self._relieve(segment)
             self._complaint = ""
             self._remembered.set()
             if self._witness is not None:
@@ -352,6 +342,13 @@ class Camera:
             if str(result) != self._complaint:  # not one line for each segment, for days
                 self._complaint = str(result)
                 log.warning("camera %s: %s", self.name, result)
+
+    def _relieve(self, segment: Segment | None) -> None:
+        """Give something up if the camera lags, or take it back; a file held back never lags."""
+        if segment is None or self._source is None or self._source.lossless:
+            return
+        if self._relief.note(segment, time.monotonic()):
+            self._on_change(self.view())
 
     async def _save_regularly(self) -> None:
         while self._keeper is not None:

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from core.frames import Segment
+from core.histogram import Histogram
 from core.kept import KeptStep
 from engine.requests import Perceived
 
@@ -28,6 +29,7 @@ class Tally:
     newest_arrived: float | None = None
     lag_s: float | None = None
     kept: KeptStep | None = None  # of the newest remembered step
+    lags: Histogram = field(default_factory=Histogram)  # all of them, seconds
     _lags: deque[float] = field(default_factory=lambda: deque(maxlen=LAGS))
     _arrivals: deque[tuple[float, float]] = field(default_factory=deque)  # (pts, arrived)
 
@@ -55,6 +57,7 @@ class Tally:
         if result.frames and self.newest_arrived is not None:
             self.lag_s = now - self.newest_arrived
             self._lags.append(self.lag_s)
+            self.lags.note(self.lag_s)
 
     def forgot(self, segment: Segment | None) -> None:
         """A segment was lost on its way."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from core.histogram import Counts
 from core.kept import KeptStep
+from stream.cameras.relief import Relieved
+from stream.cameras.tally import Tally
+from stream.sources.feed import FeedStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,52 @@ class CameraView:
     restored: str = ""  # what became of the memory saved before the start; empty: there was none
     save_problem: str = ""  # why the newest save of its memory failed; empty: it did not
     kept: KeptStep | None = None  # which places of the newest remembered step were kept
+    overload: str = "none"  # how far it gave up: none | fps | budget | picture | skip
+    overload_changes: int = 0  # times that changed, up or down
+    frames_skipped: int = 0  # sampled frames that were passed over because it lagged
+    lags: Counts | None = None  # how often which lag was measured, seconds
 
 
 def ms(seconds: float | None) -> float | None:
     """Seconds as milliseconds; None stays None."""
     return None if seconds is None else seconds * 1000
+
+
+def of_feed(status: FeedStatus) -> dict[str, Any]:
+    """The fields that tell how its frames come."""
+    return {
+        "retry_in_ms": ms(status.retry_in_s),
+        "codec": status.codec,
+        "width": status.width,
+        "height": status.height,
+        "reconnects": status.reconnects,
+        "frames_in": status.frames_in,
+        "frames_dropped": status.frames_dropped,
+    }
+
+
+def of_tally(tally: Tally) -> dict[str, Any]:
+    """The fields that tell what became of them."""
+    return {
+        "frames_remembered": tally.frames_remembered,
+        "segments": tally.segments,
+        "segments_lost": tally.lost,
+        "tokens_encoded": tally.tokens_encoded,
+        "tokens_kept": tally.tokens_kept,
+        "memory_held": tally.held,
+        "memory_seen": tally.seen,
+        "lag_ms": ms(tally.lag_s),
+        "lag_p95_ms": ms(tally.lag_percentile(0.95)),
+        "newest_pts": tally.newest_pts,
+        "kept": tally.kept,
+        "lags": tally.lags.counts,
+    }
+
+
+def of_relief(relieved: Relieved) -> dict[str, Any]:
+    """The fields that tell what was given up."""
+    return {
+        "overload": str(relieved.rung),
+        "overload_changes": relieved.changes,
+        "frames_skipped": relieved.frames_skipped,
+    }

@@ -8,6 +8,7 @@ from engine.recalling import Recalling
 from engine.selecting import Selecting
 from memory.policies.policy import MemoryPolicy
 from pruning.policy import PruningPolicy
+from stream.cameras.ladder import Overload
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,4 @@ class Watching:
     stale_after_s: float
     selecting: Selecting | None = None  # how answers choose what they read; None: all in memory
     recalling: Recalling | None = None  # how what memory gives up is kept; None: it is lost
+    overload: Overload | None = None  # when something is given up; None: never

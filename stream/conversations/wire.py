@@ -73,6 +73,7 @@ def camera_state(view: CameraView) -> CameraState:
         codec=view.codec,
         width=view.width,
         height=view.height,
+        overload=view.overload,
         at=now(),
     )
 

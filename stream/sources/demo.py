@@ -37,9 +37,12 @@ class DemoReader(Reader):
         self, sampler: Sampler, stats: SourceStats, stop: threading.Event
     ) -> Iterator[Frame]:
         """Frames for ever, exactly at the sampler's rate; pts are world time, from 0 on."""
-        tick = 0
+        start, tick, fps = 0.0, 0, sampler.fps
         while not stop.is_set():
-            pts = tick / sampler.fps
+            asked = sampler.fps
+            if asked != fps:  # it was retuned: on from the newest frame at the new rate
+                start, tick, fps = start + max(0, tick - 1) / fps, min(tick, 1), asked
+            pts = start + tick / fps
             tick += 1
             if not sampler.wants(pts):
                 continue

@@ -105,6 +105,7 @@ class Feed:
         self._phase = _Phase(CameraState.CONNECTING, clock())
         self._info: SourceInfo | None = None
         self._source: Source | None = None
+        self._sampler: Sampler | None = None  # of the present connection
         self._newest: Frame | None = None
         self._healthy_since: float | None = None
         self._decoded = self._dropped = self._frames_in = self._reconnects = 0
@@ -146,6 +147,16 @@ class Feed:
             arrived: of that frame, seconds on this feed's clock.
         """
         self._timeline.resume(pts, arrived)
+
+    def retune(self, fps: float) -> None:
+        """Take so many frames per second of media time from now on.
+
+        Raises:
+            ValueError: if that is not a positive finite number.
+        """
+        self._fps = fps
+        if self._sampler is not None:
+            self._sampler.retune(fps)
 
     def retry_now(self) -> None:
         """Cuts the present wait short, or the next one when none is going on."""
@@ -198,7 +209,8 @@ class Feed:
     async def _connect(self, source: Source) -> None:
         if self._phase.state is not CameraState.RETRYING:
             self._enter(CameraState.CONNECTING)
-        self._info = await source.open(Sampler(self._fps))
+        self._sampler = Sampler(self._fps)
+        self._info = await source.open(self._sampler)
         log.info("%s: opened, %s", source.label, self._info)
 
     async def _pump(self, source: Source) -> NoReturn:

@@ -31,29 +31,49 @@ class Sampler:
         if not (math.isfinite(fps) and fps > 0):
             raise ValueError(f"fps must be a positive number, not {fps}")
         self.fps = fps
+        self._laid = fps  # what the grid was laid by
         self._origin: float | None = None
         self._latest = 0.0
         self._interval = 0.0  # frame period of the stream, at most that of the grid; 0: unknown
         self._cell = 0
 
+    def retune(self, fps: float) -> None:
+        """Take so many frames per second from the frame taken last on; from any thread.
+
+        Raises:
+            ValueError: if `fps` is not a positive finite number.
+        """
+        if not (math.isfinite(fps) and fps > 0):
+            raise ValueError(f"fps must be a positive number, not {fps}")
+        self.fps = fps
+
     def wants(self, pts: float) -> bool:
         """Whether the frame at `pts` seconds is taken; asking takes it."""
-        restart = max(_RESTART_S, 1 / self.fps)
+        self._lay_anew()
+        restart = max(_RESTART_S, 1 / self._laid)
         if self._origin is None or pts < self._latest - restart:
             self._origin, self._latest, self._cell = pts, pts, 0
             return True
         self._measure(pts)
-        early = _NEAREST * self._interval * self.fps
-        cell = math.floor((pts - self._origin) * self.fps + early)
+        early = _NEAREST * self._interval * self._laid
+        cell = math.floor((pts - self._origin) * self._laid + early)
         if cell <= self._cell:
             return False
         self._cell = cell
         return True
 
+    def _lay_anew(self) -> None:
+        """Where the rate was changed: a grid of that rate, from the cell taken last on."""
+        fps = self.fps
+        if fps != self._laid:
+            if self._origin is not None:
+                self._origin += self._cell / self._laid
+            self._cell, self._laid = 0, fps
+
     def _measure(self, pts: float) -> None:
         if pts <= self._latest:
             return
-        interval = min(pts - self._latest, 1 / self.fps)
+        interval = min(pts - self._latest, 1 / self._laid)
         self._latest = pts
         weight = _SMOOTHING if self._interval else 1.0
         self._interval += weight * (interval - self._interval)

@@ -37,6 +37,7 @@ def view(**changes: Any) -> CameraView:
     values |= {"name": "porch", "url": "rtsp://porch/", "state": "live", "reason": None}
     values |= {"codec": "h264", "policy": "vcast", "newest_pts": 10.0, "frame_age_ms": 500.0}
     values |= {"kept": KeptStep(9.5, 1, 3, (0, 2)), "restored": "", "save_problem": "disk full"}
+    values |= {"overload": "budget", "lags": None}
     return CameraView(**{**values, **changes})
 
 
@@ -75,7 +76,8 @@ def test_a_camera_is_sent_as_json_with_all_its_numbers() -> None:
     assert (sent["restored"], sent["save_problem"]) == ("", "disk full")
     assert sent["kept"] == {"pts_ms": 9500, "rows": 1, "columns": 3, "cells": "oA=="}
     missing = {field.name for field in fields(CameraView)} - set(sent)
-    assert missing == {"newest_pts"}
+    assert missing == {"newest_pts", "lags"}
+    assert sent["overload"] == "budget"
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

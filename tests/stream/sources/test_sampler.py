@@ -100,3 +100,24 @@ def test_a_small_disorder_takes_nothing_twice() -> None:
 def test_a_rate_that_is_none_is_refused(fps: float) -> None:
     with pytest.raises(ValueError, match="fps"):
         Sampler(fps)
+
+
+@given(rates, rates, st.integers(1, 200))
+def test_a_rate_that_changes_on_the_way_holds_from_the_frame_taken_last_on(
+    before: float, after: float, frames: int
+) -> None:
+    sampler = Sampler(before)
+    times = [n / 120 for n in range(frames + 1200)]
+    taken = [pts for pts in times[:frames] if sampler.wants(pts)]
+    sampler.retune(after)
+    later = [pts for pts in times[frames:] if sampler.wants(pts)]
+    stretch = times[-1] - times[frames - 1]
+    assert abs(len(later) - stretch * after) <= 2
+    if later:
+        assert later[0] - taken[-1] >= max(1 / after - 2 / 120, 1 / 120) - 1e-9
+
+
+@pytest.mark.parametrize("fps", [0, -1, math.nan, math.inf])
+def test_a_rate_is_a_positive_number_also_when_it_changes(fps: float) -> None:
+    with pytest.raises(ValueError, match="positive"):
+        Sampler(4).retune(fps)

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.cameras.ladder import RUNGS, STUBBORN, Ladder, Overload, Rung
+
+OVERLOAD = Overload(target_lag_s=1.0, patience_s=3.0)
+lags = st.lists(st.tuples(st.floats(0.01, 5), st.floats(0, 4)), max_size=120)  # (pause, lag)
+left_out = st.frozensets(st.sampled_from(RUNGS[1:]), max_size=4)
+
+
+def play(ladder: Ladder, samples, start: float = 0.0) -> list[tuple[float, Rung]]:
+    """The rung after each sample."""
+    now, seen = start, []
+    for pause, lag in samples:
+        now += pause
+        ladder.note(lag, now)
+        seen.append((now, ladder.rung))
+    return seen
+
+
+def steady(lag: float, seconds: float, every: float = 0.5) -> list[tuple[float, float]]:
+    return [(every, lag)] * round(seconds / every)
+
+
+@given(samples=lags, useless=left_out)
+def test_it_moves_one_useful_rung_at_a_time_and_counts_each_move(samples, useless):
+    ladder = Ladder(OVERLOAD)
+    ladder.leave_out(useless)
+    rungs = [rung for rung in RUNGS if rung not in useless]
+    seen = [Rung.NONE, *(rung for _, rung in play(ladder, samples))]
+    moves = [(a, b) for a, b in pairwise(seen) if a is not b]
+    assert all(abs(rungs.index(a) - rungs.index(b)) == 1 for a, b in moves)
+    assert ladder.changes == len(moves)
+
+
+@given(samples=lags)
+def test_never_up_before_the_lag_was_high_throughout_the_patience(samples):
+    ladder, now, high = Ladder(OVERLOAD), 0.0, None
+    for pause, lag in samples:
+        now += pause
+        high = (now if high is None else high) if lag > 1.0 else None
+        before = RUNGS.index(ladder.rung)
+        ladder.note(lag, now)
+        if RUNGS.index(ladder.rung) > before:
+            assert high is not None
+            assert now - high >= 3.0
+            high = now
+
+
+@given(samples=lags)
+def test_never_down_while_the_lag_is_not_clearly_below_the_target(samples):
+    ladder, now = Ladder(OVERLOAD), 0.0
+    play(ladder, steady(5.0, 20))
+    now = 100.0
+    for pause, lag in samples:
+        now += pause
+        before = ladder.rung
+        ladder.note(lag, now)
+        if RUNGS.index(ladder.rung) < RUNGS.index(before):
+            assert lag <= 0.5
+
+
+@given(rest=st.lists(st.floats(0.51, 1.0), max_size=50), start=st.floats(0, 60))
+def test_between_calm_and_too_high_nothing_changes(rest, start):
+    ladder = Ladder(OVERLOAD)
+    play(ladder, steady(2.0, start))
+    before = ladder.rung
+    play(ladder, [(10.0, lag) for lag in rest], start=1000.0)
+    assert ladder.rung is before
+
+
+def test_a_camera_that_keeps_lagging_gives_up_one_thing_after_the_other():
+    ladder = Ladder(OVERLOAD)
+    seen = [rung for _, rung in play(ladder, steady(3.0, 20))]
+    assert list(dict.fromkeys(seen)) == list(RUNGS)
+    assert ladder.rung is Rung.SKIP
+    assert ladder.changes == 4, "at the top there is nothing more to give up"
+    assert all(ladder.gives_up(rung) for rung in RUNGS)
+
+
+def test_recovery_takes_all_back_in_reverse():
+    ladder = Ladder(OVERLOAD)
+    play(ladder, steady(3.0, 20))
+    seen = [rung for _, rung in play(ladder, steady(0.1, 120), start=20)]
+    assert list(dict.fromkeys(seen)) == list(reversed(RUNGS))
+    assert not any(ladder.gives_up(rung) for rung in RUNGS[1:])
+
+
+def test_one_slow_segment_changes_nothing():
+    ladder = Ladder(OVERLOAD)
+    play(ladder, [*steady(0.1, 10), (0.5, 60.0), *steady(0.1, 10)])
+    assert ladder.changes == 0
+
+
+def test_who_relapses_again_and_again_stays_up_longer_each_time_but_not_for_ever():
+    """A load that fits only while something is given up must not swing every few seconds."""
+    ladder, now, since, stays = Ladder(OVERLOAD), 0.0, 0.0, []
+    for _ in range(40_000):
+        now += 0.5
+        before = ladder.rung
+        ladder.note(0.1 if before is Rung.FPS else 3.0, now)
+        if ladder.rung is not before:
+            if before is Rung.FPS:
+                stays.append(now - since)
+            since = now
+    assert stays == sorted(stays)
+    assert stays[0] <= 12.5
+    assert stays[-1] == pytest.approx(STUBBORN * 12, abs=1)
+
+
+@given(useless=left_out)
+def test_what_would_change_nothing_is_passed_over_and_never_called_given_up(useless):
+    ladder = Ladder(OVERLOAD)
+    ladder.leave_out(useless)
+    seen = {rung for _, rung in play(ladder, steady(3.0, 30))}
+    assert not seen & useless
+    assert not any(ladder.gives_up(rung) for rung in useless)
+
+
+@pytest.mark.parametrize(("target", "patience"), [(0, 1), (1, 0), (-1, 1)])
+def test_a_target_and_a_patience_are_positive(target, patience):
+    with pytest.raises(ValueError, match="positive"):
+        Overload(target, patience)

@@ -1,0 +1,199 @@
+"""What the ladder really does: to numbers, and to a camera on a tiny random model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.frames import Frame, Segment
+from engine.engine import Engine
+from engine.limits import Limits
+from memory.policies.sink_window import SinkWindow
+from pruning.none import Dense
+from pruning.uniform import Uniform
+from stream.cameras.ladder import Overload, Rung
+from stream.cameras.registry import Cameras
+from stream.cameras.relief import Relief, smaller
+from stream.cameras.view import CameraView
+from stream.cameras.watching import Watching
+from stream.conversations import wire
+from tests.stream.scripted import ScriptedSource
+from tests.tiny import CELL, ours
+from tests.waiting import eventually
+
+SIZE = (128, 128)  # 64 cells of 16 x 16
+WATCHING = Watching(
+    fps=4.0,
+    buffer_frames=8,
+    max_steps=1,
+    cut_threshold=1.0,
+    policy=Uniform(),
+    budget=8,
+    eviction=SinkWindow(),
+    max_question_chars=100,
+    stale_after_s=60.0,
+    overload=Overload(target_lag_s=5.0, patience_s=0.001),
+)
+
+
+def segment(age: float, size: tuple[int, int] = SIZE, now: float = 0.0) -> Segment:
+    pixels = np.zeros((*size, 3), np.uint8)
+    return Segment(0, (Frame(0.0, now - age, pixels), Frame(0.25, now - age, pixels)))
+
+
+def lagging(relief: Relief, rungs: int, size: tuple[int, int] = SIZE) -> None:
+    """Let it climb so many rungs."""
+    start = relief.state.changes
+    for now in range(1000):
+        if relief.state.changes == start + rungs:
+            return
+        relief.note(segment(50.0, size, float(now)), float(now))
+    raise AssertionError("it did not climb")
+
+
+def relieved(watching: Watching = WATCHING, step_tokens=None) -> tuple[Relief, list[float]]:
+    asked: list[float] = []
+    return Relief("porch", watching, step_tokens or ours().step_tokens, asked.append), asked
+
+
+def test_each_rung_halves_what_it_is_named_for_and_keeps_the_others():
+    relief, fps = relieved()
+    assert (relief.budget, relief.skips, fps) == (8, False, [])
+    lagging(relief, 1)
+    assert (fps[-1], relief.budget) == (2.0, 8)
+    lagging(relief, 1)
+    assert (fps[-1], relief.budget) == (2.0, 4)
+    assert relief.shrink(segment(0)).frames[0].pixels.shape == (128, 128, 3)
+    lagging(relief, 1)
+    shown = relief.shrink(segment(0))
+    assert shown.frames[0].pixels.shape == (91, 91, 3)
+    assert [frame.pts for frame in shown.frames] == [0.0, 0.25]
+    assert not relief.skips
+    lagging(relief, 1)
+    assert relief.skips
+    frames = list(segment(0).frames) * 3
+    assert relief.pick(frames, 2) == frames[-2:]
+    assert relief.pick(frames[:1], 2) == frames[:1]
+    assert relief.state.frames_skipped == 4
+    assert (relief.budget, fps[-1]) == (4, 2.0)
+
+
+def test_on_recovery_everything_is_as_it_was():
+    relief, fps = relieved()
+    lagging(relief, 4)
+    now = 2000.0
+    while relief.state.rung is not Rung.NONE:
+        now += 1
+        relief.note(segment(0.0, SIZE, now), now)
+        assert now < 3000
+    assert (relief.budget, relief.skips, fps[-1]) == (8, False, 4.0)
+    assert relief.state.changes == 8
+    one = segment(0)
+    assert relief.shrink(one) is one
+
+
+def test_a_model_that_knows_one_size_is_never_shown_a_smaller_one_and_the_log_says_so(caplog):
+    relief, _ = relieved(step_tokens=lambda height, width: 36)
+    lagging(relief, 3)
+    assert relief.state.rung is Rung.SKIP
+    one = segment(0)
+    assert relief.shrink(one) is one
+    assert "picture would change nothing" in caplog.text
+    assert len(caplog.records) == 3, "each change once"
+
+
+def test_methods_that_spend_as_they_find_right_have_no_smaller_budget():
+    relief, _ = relieved(replace(WATCHING, policy=Dense()))
+    lagging(relief, 2)
+    assert relief.state.rung is Rung.PICTURE
+    assert relief.budget == 8
+
+
+def test_a_budget_of_one_stays_one():
+    relief, _ = relieved(replace(WATCHING, budget=1))
+    lagging(relief, 3)
+    assert (relief.state.rung, relief.budget) == (Rung.SKIP, 1)
+
+
+def test_without_settings_nothing_is_ever_given_up():
+    relief, fps = relieved(replace(WATCHING, overload=None))
+    for now in range(100):
+        assert not relief.note(segment(50.0, SIZE, now), now)
+    assert (relief.budget, relief.skips, fps, relief.state.rung) == (8, False, [], Rung.NONE)
+
+
+def test_half_the_pixels_make_about_half_the_tokens_where_the_model_takes_any_size():
+    assert smaller(ours().step_tokens, 128, 128) == (91, 91)
+    assert ours().step_tokens(91, 91) <= 0.75 * ours().step_tokens(128, 128)
+    assert smaller(ours().step_tokens, 2 * CELL, 2 * CELL) is None, "it is the model's smallest"
+    assert smaller(ours().step_tokens, 1, 5000) is None, "no picture at all"
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    limits = Limits(
+        cameras=2, answers=2, waiting=2, capacity=200, prompt_tokens=64, answer_tokens=16
+    )
+    with Engine(ours(), limits) as running:
+        yield running
+
+
+class Aged(ScriptedSource):
+    """Frames that arrived some time ago, one step after the other, as fast as they are taken."""
+
+    def __init__(self, *, lossless: bool = False) -> None:
+        super().__init__(lossless=lossless)
+        self.age = 60.0
+        self._pts = 0.0
+        self._noise = np.random.default_rng(0)
+
+    async def recv(self) -> Frame:
+        await asyncio.sleep(0.002)
+        self._pts += 0.25
+        pixels = self._noise.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+        return Frame(self._pts, time.monotonic() - self.age, pixels)
+
+
+async def test_a_camera_that_lags_is_relieved_for_real_and_everybody_is_told(engine):
+    told: list[CameraView] = []
+    source = Aged()
+    async with Cameras(engine, WATCHING) as cameras:
+        cameras.subscribe(told.append)
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        kept: set[int] = set()
+        cells: set[int] = set()
+
+        def lags() -> bool:
+            view = camera.view()
+            if view.kept is not None:
+                kept.add(len(view.kept.cells))
+                cells.add(view.kept.rows * view.kept.columns)
+            return view.overload == "skip" and view.frames_skipped > 0
+
+        await eventually(lags)
+        await eventually(lambda: lags() and 4 in kept)
+        assert min(cells) < max(cells) == 64, "pictures were seen smaller"
+        source.age = 0.0
+        await eventually(lambda: camera.view().overload == "none")
+        assert camera.view().overload_changes >= 8
+    rungs = list(dict.fromkeys(view.overload for view in told))
+    assert rungs[-5:] == ["none", "fps", "budget", "picture", "skip"][: len(rungs)]
+    event = wire.camera_state(next(view for view in told if view.overload == "budget"))
+    assert event.overload == "budget"
+    assert wire.camera(camera.view()).overload == "none"
+
+
+async def test_a_file_at_full_speed_is_held_back_and_gives_nothing_up(engine):
+    source = Aged(lossless=True)
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("film", lambda: source, url="file:a.mp4")
+        await eventually(lambda: camera.view().segments > 20)
+        view = camera.view()
+        assert (view.overload, view.overload_changes, view.frames_skipped) == ("none", 0, 0)
+        assert view.lag_ms is not None
+        assert view.lag_ms > 50_000, "or there would have been nothing to give up"
