@@ -140,6 +140,12 @@ class Archive:
         """What each tier holds."""
         return self._tiers.levels
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is being written or removed; notes what was."""
+        self._tiers.settle()
+        return self._tiers.settled
+
     def begin(self, known: Collection[Away] = ()) -> None:
         """Remove what an earlier archive left on disk, except what is `known`. Once."""
         if not self._begun and self._tiers.disk is not None:
@@ -355,8 +361,8 @@ class Archive:
                 return
             needed = run.layout.nbytes + OVERHEAD
             while disk.used - disk.leaving + needed > disk.capacity:
-                if not self._thin([r for r in self._runs if r.tier is Tier.DISK], run.time):
-                    return
+                if not self._thin([r for r in self._runs[1:] if r.tier is Tier.DISK], run.time):
+                    return  # the oldest stays
             if not disk.fits(run.layout.nbytes):
                 return  # what was forgotten is not removed yet
             self._tiers.write(run)

@@ -61,15 +61,13 @@ class Disk:
     @property
     def used(self) -> int:
         """Bytes of files that are there, or about to be there or gone."""
-        for removal in [each for each in self._leaving if each[0].done()]:
-            self._leaving.remove(removal)
-            if not removal[0].cancelled() and removal[0].exception() is None:
-                self._used -= removal[1]  # what could not be removed takes its room for good
+        self._count_gone()
         return self._used
 
     @property
     def leaving(self) -> int:
         """Bytes of files that are about to be gone."""
+        self._count_gone()
         return sum(nbytes for _, nbytes in self._leaving)
 
     def fits(self, nbytes: int) -> bool:
@@ -119,6 +117,12 @@ class Disk:
     def join(self, timeout: float) -> bool:
         """Wait until all is done after `close`; whether it is."""
         return self._worker.join(timeout)
+
+    def _count_gone(self) -> None:
+        for removal in [each for each in self._leaving if each[0].done()]:
+            self._leaving.remove(removal)
+            if not removal[0].cancelled() and removal[0].exception() is None:
+                self._used -= removal[1]  # what could not be removed takes its room for good
 
 
 def clear(folder: Path) -> None:

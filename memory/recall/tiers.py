@@ -109,6 +109,11 @@ class Tiers:
             found.append(level)
         return tuple(found)
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is being written or removed."""
+        return not self._writing and (self.disk is None or not self.disk.leaving)
+
     def put(self, run: Run, data: Tensor) -> None:
         """Take a new run; the device has room for it."""
         run.key = self.device.put(data)
