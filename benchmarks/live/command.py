@@ -12,7 +12,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ from benchmarks.live.contenders import LOOKOUT, Parts
 from benchmarks.live.figures import compared
 from benchmarks.live.film import take
 from benchmarks.live.house import measure
-from benchmarks.live.shown import page
+from benchmarks.live.shown import explained, page
 from benchmarks.live.stock import Stock
 from benchmarks.report import Row, markdown, publish, stamp
 from core.errors import ConfigError, LookoutError
@@ -45,29 +46,11 @@ def main(argv: Sequence[str]) -> int:
         _check(options)
         if options.threads is not None:
             torch.set_num_threads(options.threads)
-        if options.contenders:
-            rows = asyncio.run(_beside(options))
-        else:
-            rows = [asyncio.run(_alone(options))]
-        if options.plot:
-            _draw(rows, options.plot)
+        asyncio.run(_beside(options) if options.contenders else _alone(options))
     except LookoutError as error:
         print(f"lookout bench live: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
-    _publish(rows, options)
     return 0
-
-
-def _publish(rows: Sequence[Row], options: argparse.Namespace) -> None:
-    text = page(rows) if options.contenders else f"{stamp()}\n\n{markdown(rows)}"
-    if options.markdown:
-        options.markdown.write_text(f"{text}\n", encoding="utf-8")
-    if not options.contenders:
-        publish(rows, options.json)
-        return
-    print(text)
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -86,11 +69,11 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("--plot shows figures against the length of a stream: add --contenders")
 
 
-async def _alone(options: argparse.Namespace) -> Row:
+async def _alone(options: argparse.Namespace) -> None:
     settings = load_settings(options.config)
     if options.cameras > settings.engine.max_cameras:
         settings = load_settings([*options.config, f"engine.max_cameras={options.cameras}"])
-    return await measure(
+    row = await measure(
         settings,
         url=options.source,
         cameras=options.cameras,
@@ -99,22 +82,29 @@ async def _alone(options: argparse.Namespace) -> Row:
         seconds=options.seconds or _ALONE_S,
         slack_s=options.slack / 1000,
     )
+    if options.markdown:
+        options.markdown.write_text(f"{stamp()}\n\n{markdown([row])}\n", encoding="utf-8")
+    publish([row], options.json)
 
 
-async def _beside(options: argparse.Namespace) -> list[Row]:
-    settings = load_settings(options.config)
-    if options.tokens > settings.answer.max_tokens:
-        settings = load_settings([*options.config, f"answer.max_tokens={options.tokens}"])
-    fps = options.fps or settings.sampling.fps
-    film = await take(options.source, fps, _PICTURES)
-    model = load_model(
-        settings.model.name,
-        device=settings.model.device,
-        dtype=settings.model.dtype,
-        max_pixels=settings.image.max_pixels,
-    )
-    stock = Stock.load(settings.model.name, model)
-    plan = Plan(
+async def _beside(options: argparse.Namespace) -> None:
+    """Files are written anew after each length: what follows takes minutes and may fail."""
+    draw = _drawer() if options.plot else None
+    plan, rows = _plan(options), []
+    async with aclosing(compare(plan, await _parts(options))) as lengths:
+        async for found in lengths:
+            rows += compared(found, LOOKOUT)
+            print(page(found), flush=True)
+            if options.json:
+                options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+            if options.markdown:
+                options.markdown.write_text(explained(rows), encoding="utf-8")
+            if draw is not None:
+                draw(rows, options.plot)
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    return Plan(
         contenders=options.contenders,
         minutes=options.lengths,
         seconds=options.seconds or _BESIDE_S,
@@ -124,15 +114,33 @@ async def _beside(options: argparse.Namespace) -> list[Row]:
         patience_s=options.patience,
         watched_minutes=options.watched,
     )
-    return compared(await compare(plan, Parts(settings, model, stock, film)), LOOKOUT)
 
 
-def _draw(rows: Sequence[Row], path: Path) -> None:
+async def _parts(options: argparse.Namespace) -> Parts:
+    settings = load_settings(options.config)
+    if options.tokens > settings.answer.max_tokens:
+        settings = load_settings([*options.config, f"answer.max_tokens={options.tokens}"])
+    film = await take(options.source, options.fps or settings.sampling.fps, _PICTURES)
+    model = load_model(
+        settings.model.name,
+        device=settings.model.device,
+        dtype=settings.model.dtype,
+        max_pixels=settings.image.max_pixels,
+    )
+    return Parts(settings, model, Stock.load(settings.model.name, model), film)
+
+
+def _drawer() -> Callable[[Sequence[Row], Path], None]:
+    """What draws, found before anything is measured.
+
+    Raises:
+        ConfigError: if matplotlib is not there.
+    """
     try:
         from benchmarks.live.plot import draw
     except ImportError:
         raise ConfigError("--plot needs matplotlib: pip install lookout-live[eval]") from None
-    draw(rows, path)
+    return draw
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ with another one, so that whatever else the machine does hits all alike.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from math import log
 
@@ -54,19 +54,22 @@ class _Entry:
     gave_up: bool = False
 
 
-async def compare(plan: Plan, parts: Parts) -> list[Row]:
-    """All figures of all contenders at all lengths; says on standard error how far it is."""
-    rows: list[Row] = []
+async def compare(plan: Plan, parts: Parts) -> AsyncGenerator[list[Row], None]:
+    """All figures, one length after the other; says on standard error how far it is.
+
+    Raises:
+        ConfigError: if there is no such contender.
+        LookoutError: if one failed.
+    """
     async with opened(chosen(plan.contenders), parts) as contenders:
         entries = [_Entry(Stage(c, parts.film, plan.slack_s)) for c in contenders]
         for minutes in sorted(plan.minutes):
             excuses = {e.stage.contender.name: await _fill(e, minutes, plan) for e in entries}
             turns = await _take_turns([e for e in entries if not e.gave_up], minutes, plan)
-            rows += [
+            yield [
                 row(minutes, e.stage, turns.get(e.stage.contender.name, []), excuse)
                 for e, excuse in zip(entries, excuses.values(), strict=True)
             ]
-    return rows
 
 
 async def _take_turns(
