@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.errors import CapacityExceeded
+from memory import standing
 from memory.block_table import BlockTable
+from memory.notes import Note, fitting, with_notes, without_notes
 from memory.observation import Observed
 from memory.policies.policy import Contents, MemoryPolicy, Retained
 from memory.pool import PagePool
@@ -41,11 +43,12 @@ class KVMemory:
         rotation: how the model turns its keys; for policies that must know.
         archive: where steps go that are given up whole; None loses them.
         reach: how far back from what comes next steps may lie; None: however far.
+        noting: tokens of the capacity that are for notes alone.
 
     Raises:
         CapacityExceeded: if the pool cannot promise the pages.
-        ValueError: if there is an archive and the policy does not give up whole steps, which are
-            all that it takes.
+        ValueError: if notes would leave no room; or if there is an archive and the policy does not
+            give up whole steps, which are all that it takes.
     """
 
     def __init__(
@@ -56,9 +59,10 @@ class KVMemory:
         rotation: Rotation | None = None,
         archive: Archive | None = None,
         reach: Reach | None = None,
+        noting: int = 0,
     ) -> None:
-        if capacity < 1:
-            raise ValueError(f"capacity must be at least 1 token, not {capacity}")
+        if not 0 <= noting < capacity:
+            raise ValueError(f"a capacity of {capacity} tokens, {noting} of them for notes")
         if archive is not None and not policy.whole_steps:
             raise ValueError(f"{policy.method} gives up single tokens: it needs no archive")
         self.pool = pool
@@ -69,6 +73,8 @@ class KVMemory:
         self.end = 0  # position after the newest token that came in
         self.archive = archive
         self.reach = reach
+        self.noting = noting
+        self._notes: list[Note] = []
         self._rotation = rotation
         self._table = BlockTable(pool, capacity)
         self._tokens = TokenTable.empty()
@@ -92,6 +98,11 @@ class KVMemory:
         """Which row of `tokens` each slot holds, int64 [l, h, held], -1 for none; read only."""
         return self._rows
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Those that are held, oldest first."""
+        return tuple(self._notes)
+
     def view(self) -> View:
         """What attention reads now; valid until the next append."""
         even = bool((self._lengths == self.held).all())
@@ -99,8 +110,9 @@ class KVMemory:
         return self._table.view(self.held, lengths)
 
     def overflows(self, tokens: int) -> bool:
-        """Whether so many more would not fit."""
-        return self.held + tokens > self.capacity
+        """Whether so many more tokens of steps would not fit."""
+        noted = sum(map(len, self._notes))
+        return self.held - noted + tokens > self.capacity - self.noting
 
     def append(
         self,
@@ -123,11 +135,12 @@ class KVMemory:
         Raises:
             CapacityExceeded: if the sink would leave no room for anything else.
         """
-        before, new = self.held, described(positions, times, visual, self._group)
+        before, room = self.held, self.capacity - self.noting
+        new = described(positions, times, visual, self._group)
         sink = int(self._tokens.sink.sum())
-        if sink + int(new.sink.sum()) >= self.capacity:
+        if sink + int(new.sink.sum()) >= room:
             raise CapacityExceeded(
-                f"the fixed beginning takes {sink + int(new.sink.sum())} of {self.capacity} "
+                f"the fixed beginning takes {sink + int(new.sink.sum())} of {room} "
                 "tokens: raise memory.capacity"
             )
         self.seen += len(new)
@@ -136,17 +149,51 @@ class KVMemory:
             self.end = int(positions.max()) + 1
             self.keep_within_reach(self.end)
         likeness = None if observed is None else observed.likeness(new.visual)
-        came, chosen = len(new), new.newest(self.capacity - sink)
+        came, chosen = len(new), new.newest(room - sink)
         new, source = new.rows(chosen), source[torch.from_numpy(chosen).to(source.device)]
         # What comes in cut short leaves no gap behind it: nothing older stays.
-        limit = self.capacity - len(new) if len(new) == came else sink
-        retained = self.policy.retain(self._contents(observed), new, limit)
+        limit = room - len(new) if len(new) == came else sink
+        contents = self._contents(observed)
+        retained = self.policy.retain(without_notes(contents), new, limit)
         if retained is not None:
-            self._retain(retained)
+            self._retain(replace(retained, stay=with_notes(retained.stay, contents)))
         self._add(new, source[None, None])
         if likeness is not None:
             self._settle(likeness[:, torch.from_numpy(chosen).to(likeness.device)])
         return before + came - self.held
+
+    def note(self, note: Note, source: Tensor, positions: NDArray[np.int64]) -> None:
+        """Take in a note; the oldest go where there is no room for all.
+
+        Args:
+            note: about what came after all that notes are about.
+            source: flat slots of its finished keys and values in all layers, int64 [n].
+            positions: rotary (t, h, w), [n, 3].
+
+        Raises:
+            CapacityExceeded: if it is longer than all that is set aside for notes, or steps have
+                not yet left that room.
+        """
+        steps = self.held - sum(map(len, self._notes))
+        if len(note) > self.noting or steps > self.capacity - self.noting:
+            raise CapacityExceeded(f"{self.noting} tokens for notes are too few, or not yet free")
+        older = fitting(self._notes, self.noting - len(note))
+        self._drop_notes(self._notes[: len(self._notes) - len(older)])
+        self._add_notes([note], source, positions)
+        self._notes = [*older, note]
+        self.seen += len(note)
+        self.end = int(positions.max()) + 1
+
+    def move_notes(self, notes: list[Note], source: Tensor, positions: NDArray[np.int64]) -> None:
+        """Put the same notes, computed at other positions, in the place of the present ones.
+
+        Args:
+            notes: held, oldest first, at least one.
+            source: flat slots of all their keys and values in all layers, int64 [n].
+            positions: rotary (t, h, w), [n, 3].
+        """
+        self._drop_notes(notes)
+        self._add_notes(notes, source, positions)
 
     def keep_within_reach(self, end: int) -> int:
         """Give up steps too far back from a token at `end`; how many fewer are held.
@@ -175,7 +222,7 @@ class KVMemory:
         """
         if sink_only:
             length = int(self._tokens.sink.sum())  # it came first and always stays
-            pin, floor = self._table.pin(length), self._floor()
+            pin, floor = self._table.pin(length), standing.floor(self._tokens)
             return Snapshot(
                 self._table.view(length), Extent(floor, floor, floor, None, None, floor), pin
             )
@@ -184,21 +231,15 @@ class KVMemory:
 
     def extent(self) -> Extent:
         """Next position and the stretch of stream that is held."""
-        times = self._tokens.time[~self._tokens.sink]
-        if not len(times):
-            start = self.next_position
-            return Extent(start, self._floor(), start, None, None, self.end)
-        span = float(times.min()), float(times.max())
-        return Extent(self.next_position, self._floor(), self.oldest_position(), *span, self.end)
+        return standing.extent(self._tokens, self.next_position, self.end)
 
     def oldest_position(self) -> int:
         """Rotary position of the oldest step held; the next one if there is none."""
-        steps = self._tokens.positions[~self._tokens.sink]
-        return int(steps.min()) if len(steps) else self.next_position
+        return standing.oldest(self._tokens, self.next_position)
 
     def drift(self) -> int:
         """Positions that eviction has left between the sink and the oldest step; 0 at first."""
-        return self.oldest_position() - self._floor() if self._tokens.sink.any() else 0
+        return standing.drift(self._tokens, self.next_position)
 
     def move_sink(self, source: Tensor, positions: NDArray[np.int64]) -> None:
         """Put the same sink, computed at other positions, in the place of the present one.
@@ -240,6 +281,7 @@ class KVMemory:
             self._group,
             self.seen,
             None if self.archive is None else self.archive.state(),
+            self.notes,
         )
 
     def restore(self, state: MemoryState) -> None:
@@ -261,10 +303,9 @@ class KVMemory:
         self.pool.write(self._table.flat(places)[None, None], keys, values)
         if self.archive is not None and state.archive is not None:
             self.archive.restore(state.archive)
-
-    def _floor(self) -> int:
-        sink = self._tokens.positions[self._tokens.sink]
-        return int(sink.max()) + 1 if len(sink) else 0
+        kept = fitting(state.notes, self.noting)
+        self._drop_notes(list(state.notes)[: len(state.notes) - len(kept)])
+        self._notes = kept
 
     def _contents(self, observed: Observed | None) -> Contents:
         slots, rows = self._table.flat(np.arange(self.held)), self._rows.to(self.pool.device)
@@ -274,9 +315,10 @@ class KVMemory:
         """Let the policy look at what just came in, whose likeness is [layers, n]."""
         older = len(self._tokens) - likeness.shape[1]
         whole = F.pad(likeness, (older, 0), value=torch.nan)
-        stay = self.policy.settle(replace(self._contents(None), likeness=whole))
+        contents = replace(self._contents(None), likeness=whole)
+        stay = self.policy.settle(without_notes(contents))
         if stay is not None:
-            self._retain(Retained(stay))
+            self._retain(Retained(with_notes(stay, contents)))
 
     def _retain(self, retained: Retained) -> None:
         """Close the holes: the last slots that stay move into those given up."""
@@ -301,9 +343,20 @@ class KVMemory:
             made = retained.summaries
             self._add(made.tokens, None, (made.keys, made.values))
 
+    def _add_notes(self, notes: list[Note], source: Tensor, positions: NDArray[np.int64]) -> None:
+        times = np.concatenate([np.full(len(note), note.t_end) for note in notes])
+        self._add(TokenTable.of_notes(positions, times), source[None, None])
+
+    def _drop_notes(self, notes: list[Note]) -> None:
+        if notes:
+            tokens, contents = self._tokens, self._contents(None)
+            gone = tokens.note & np.isin(tokens.time, [note.t_end for note in notes])
+            self._retain(Retained(contents.filled & ~contents.column(gone)))
+
     def _freeze(self, archive: Archive, gone: Tensor) -> None:
-        """Hand what is given up to the archive; all heads hold the same."""
-        places = gone.nonzero()[:, 0]
+        """Hand the steps that are given up to the archive; all heads hold the same."""
+        stays = torch.from_numpy(~self._tokens.step)[self._rows[0, 0]]
+        places = (gone & ~stays).nonzero()[:, 0]
         rows = self._rows[0, 0, places]
         order = torch.argsort(rows)  # as it came
         keys, values = self._table.stored(places[order].numpy())

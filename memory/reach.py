@@ -51,5 +51,5 @@ class Reach:
         if not self.exceeded(tokens, end):
             return np.zeros(len(tokens), bool)
         back = end - tokens.positions.min(axis=1)
-        far: NDArray[np.bool_] = (back > self.positions - self.slack) & ~tokens.sink
+        far: NDArray[np.bool_] = (back > self.positions - self.slack) & tokens.step
         return far

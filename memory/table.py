@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SINK = -1  # group of the fixed beginning
+NOTE = -2  # group of all notes, which are told apart by their times
 # Kinds: words and marks; places of a picture; made of others; places averaged over pictures.
 TEXT, VISUAL, SUMMARY, MERGED = 0, 1, 2, 3
 
@@ -17,8 +18,8 @@ class TokenTable:
     """Columns of equal length, one row per token."""
 
     positions: NDArray[np.int64]  # [n, 3] rotary (t, h, w)
-    group: NDArray[np.int64]  # [n] running number of the temporal step, `SINK` for the sink
-    time: NDArray[np.float64]  # [n] stream seconds of the step, NaN for the sink
+    group: NDArray[np.int64]  # [n] running number of the temporal step; or `SINK`, or `NOTE`
+    time: NDArray[np.float64]  # [n] stream seconds of the step or of a note's end, NaN for the sink
     kind: NDArray[np.int8]  # [n] `TEXT`, `VISUAL`, `SUMMARY` or `MERGED`
 
     def __len__(self) -> int:
@@ -34,10 +35,33 @@ class TokenTable:
             np.empty(0, np.int8),
         )
 
+    @staticmethod
+    def of_notes(positions: NDArray[np.int64], times: NDArray[np.float64]) -> TokenTable:
+        """The tokens of notes.
+
+        Args:
+            positions: rotary (t, h, w), [n, 3].
+            times: stream seconds of each token's note, [n].
+        """
+        n = len(positions)
+        return TokenTable(positions, np.full(n, NOTE), times, np.full(n, TEXT, np.int8))
+
     @property
     def sink(self) -> NDArray[np.bool_]:
         """Which rows are the fixed beginning, [n]."""
         found: NDArray[np.bool_] = self.group == SINK
+        return found
+
+    @property
+    def note(self) -> NDArray[np.bool_]:
+        """Which rows are notes, [n]."""
+        found: NDArray[np.bool_] = self.group == NOTE
+        return found
+
+    @property
+    def step(self) -> NDArray[np.bool_]:
+        """Which rows belong to temporal steps: neither the fixed beginning nor notes, [n]."""
+        found: NDArray[np.bool_] = self.group >= 0
         return found
 
     @property

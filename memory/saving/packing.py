@@ -9,8 +9,9 @@ from memory.saving.archived import pack_archive, unpack_archive
 from memory.saving.checking import Checked, demand
 from memory.saving.fit import Fit
 from memory.saving.manifest import Manifest
+from memory.saving.noted import IDS, pack_notes, unpack_notes
 from memory.saving.state import MemoryState
-from memory.table import MERGED, SINK, TEXT, TokenTable
+from memory.table import MERGED, NOTE, SINK, TEXT, TokenTable
 
 Tensors = dict[str, Tensor]
 
@@ -27,6 +28,7 @@ def to_tensors(state: MemoryState) -> Tensors:
         "time": torch.from_numpy(table.time).nan_to_num(nan=0.0),  # of the sink, which has none
         "kind": torch.from_numpy(table.kind),
     }
+    tensors |= pack_notes(state.notes)
     if state.archive is not None:
         tensors |= pack_archive(state.archive)
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -58,18 +60,19 @@ def from_tensors(tensors: Tensors, manifest: Manifest, fit: Fit) -> MemoryState:
     if manifest.codec is not None:
         assert fit.codec is not None, "the manifest was checked"
         archive = unpack_archive(read, manifest, fit)
-    read.finish()
     demand((time <= manifest.newest).all(), "a step is newer than the newest")
     time = time.masked_fill(group == SINK, torch.nan)
     table = TokenTable(positions.numpy(), group.numpy(), time.numpy(), kind.numpy())
+    notes = unpack_notes(read, table, rows, there=IDS in tensors)
+    read.finish()
     numbers = manifest.next_position, manifest.next_group, manifest.seen
-    return MemoryState(keys, values, rows, table, *numbers, archive)
+    return MemoryState(keys, values, rows, table, *numbers, archive, notes)
 
 
 def _check_tokens(positions: Tensor, group: Tensor, kind: Tensor, manifest: Manifest) -> None:
     within = (positions >= 0) & (positions < manifest.next_position)
     demand(within.all(), "a position lies beyond the next one")
-    demand(((group >= SINK) & (group < manifest.next_group)).all(), "a step is yet to come")
+    demand(((group >= NOTE) & (group < manifest.next_group)).all(), "a step is yet to come")
     demand(((kind >= TEXT) & (kind <= MERGED)).all(), "a token is of no kind there is")
     demand(manifest.seen >= manifest.held, "more is held than was ever seen")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from memory.notes import Note
 from memory.recall.kept import Archived
 from memory.table import TokenTable
 
@@ -22,6 +23,7 @@ class MemoryState:
     next_group: int
     seen: int
     archive: Archived | None = None
+    notes: tuple[Note, ...] = ()  # oldest first; their tokens are among `tokens`
 
     @property
     def held(self) -> int:
@@ -31,7 +33,7 @@ class MemoryState:
     @property
     def newest(self) -> float | None:
         """Stream seconds of the newest temporal step; None if there is none."""
-        times = self.tokens.time[~self.tokens.sink]
+        times = self.tokens.time[self.tokens.step]
         return float(times.max()) if len(times) else None
 
 
