@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 
 from core.frames import Segment
+from core.histogram import Histogram
 from core.kept import KeptStep
 from core.tokens import VisualTokens
 from engine.bank import Bank
@@ -105,6 +106,7 @@ class AnswerHandle:
     said: int = 0  # tokens generated
     first_at: float = 0.0  # monotonic seconds of the first token
     last_at: float = 0.0  # of the newest
+    gaps: Histogram = field(default_factory=Histogram)  # seconds from token to token
     text: Detokenizer | None = None
     generator: torch.Generator | None = None
     over: bool = False

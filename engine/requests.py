@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import LookoutError
+from core.histogram import Counts
 from core.kept import KeptStep
 from memory.saving.state import MemoryState
 
@@ -67,6 +68,7 @@ class Ended:
     seconds: float  # from the first token to the last; 0 with fewer than two
     error: LookoutError | None = None
     t_end: float | None = None  # stream seconds of the newest step it saw, if it saw any
+    gaps: Counts | None = None  # seconds from each token to the next
 
 
 PerceiveListener = Callable[[Perceived | LookoutError], None]

@@ -181,7 +181,8 @@ class Speech:
         if answer.text is not None and reason != "error" and (rest := answer.text.flush()):
             answer.listener.delta(rest)
         seconds = answer.last_at - answer.first_at
-        answer.listener.ended(Ended(reason, answer.said, seconds, error, answer.t_end))
+        gaps = answer.gaps.counts
+        answer.listener.ended(Ended(reason, answer.said, seconds, error, answer.t_end, gaps))
 
     def fail(self, answer: AnswerHandle, error: AnswerError) -> None:
         """End it with an error."""
@@ -263,8 +264,10 @@ class Speech:
         if token in self._runner.model.stop_ids:
             self.end(answer, "stop")
             return
-        answer.last_at = time.monotonic()
-        answer.first_at = answer.first_at or answer.last_at
+        now = time.monotonic()
+        if answer.said:
+            answer.gaps.note(now - answer.last_at)
+        answer.first_at, answer.last_at = answer.first_at or now, now
         answer.said += 1
         answer.last = token
         if delta := answer.text.push(token):

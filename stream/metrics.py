@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import Histogram as Observed
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from core.histogram import SECONDS, Counts, Histogram
 from stream.cameras.answer import AnswerResult
 from stream.cameras.ladder import RUNGS, Rung
 from stream.cameras.view import CameraView
 
-SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 RATES = (1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
 
 
@@ -48,11 +54,13 @@ class Metrics:
         self._total = self._histogram("lookout_answer_seconds", "From asking to the last token.")
         self._queue = self._histogram("lookout_answer_queue_seconds", "Waited before prefill.")
         self._rate = self._histogram("lookout_answer_tokens_per_second", "Decoding speed.", RATES)
+        self._gaps = Histogram()
         self.registry.register(CameraCollector(cameras))
+        self.registry.register(GapCollector(self._gaps))
         self.registry.register(EngineCollector(engine))
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...] = SECONDS) -> Histogram:
-        return Histogram(name, text, buckets=buckets, registry=self.registry)
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...] = SECONDS) -> Observed:
+        return Observed(name, text, buckets=buckets, registry=self.registry)
 
     def answered(self, end: str, result: AnswerResult | None) -> None:
         """An answer ended; without a result it never began."""
@@ -65,6 +73,8 @@ class Metrics:
             self._ttft.observe(result.ttft_ms / 1000)
         if result.tokens_per_s is not None:
             self._rate.observe(result.tokens_per_s)
+        if result.gaps is not None:
+            self._gaps.add(result.gaps)
 
     def closed(self, code: int) -> None:
         """A websocket closed; a client may make codes up, so only ours are told apart."""
@@ -132,6 +142,13 @@ class CameraCollector(Collector):
         for view in views:
             rung.add_metric([view.name], RUNGS.index(Rung(view.overload)))
         yield rung
+        lags = HistogramMetricFamily(
+            "lookout_camera_lag_seconds", "Arrival to memory, per segment.", labels=["camera"]
+        )
+        for view in views:
+            if view.lags is not None:
+                lags.add_metric([view.name], _buckets(view.lags), view.lags.total)
+        yield lags
         for column in COLUMNS:
             kind = CounterMetricFamily if column.counts else GaugeMetricFamily
             family = kind(column.name, column.help, labels=["camera"])
@@ -141,6 +158,33 @@ class CameraCollector(Collector):
                     scale = 1000 if column.field.endswith("_ms") else 1
                     family.add_metric([view.name], value / scale)
             yield family
+
+
+class GapCollector(Collector):
+    """Seconds from token to token, over all answers that have ended."""
+
+    def __init__(self, gaps: Histogram) -> None:
+        self._gaps = gaps
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, so that registering does not scrape."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """One histogram."""
+        counts = self._gaps.counts
+        yield HistogramMetricFamily(
+            "lookout_inter_token_seconds",
+            "From token to token of an answer (gen_ai.server.time_per_output_token).",
+            buckets=_buckets(counts),
+            sum_value=counts.total,
+        )
+
+
+def _buckets(counts: Counts) -> list[tuple[str, float]]:
+    """As Prometheus wants them: (upper bound, how many are at most that)."""
+    bounds = [*map(str, counts.bounds), "+Inf"]
+    return list(zip(bounds, map(float, counts.cumulative()), strict=True))
 
 
 class EngineCollector(Collector):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import LookoutError
+from core.histogram import Counts
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]
 
@@ -66,6 +67,7 @@ class AnswerResult:
     frame_age_ms: float | None  # age of the newest remembered frame when it was asked
     evidence: tuple[Evidence, ...]
     cause: LookoutError | None = None  # what `error` says, as it was raised
+    gaps: Counts | None = None  # seconds from each token to the next
 
 
 class Answer:

@@ -114,6 +114,7 @@ class Listener:
                 frame_age_ms=None if self._frame_age_s is None else self._frame_age_s * 1000,
                 evidence=self._evidence(),
                 cause=ended.error,
+                gaps=ended.gaps,
             )
         )
 

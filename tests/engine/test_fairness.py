@@ -162,7 +162,11 @@ def test_an_answer_of_200_tokens_is_that_of_the_paused_run_and_all_that_was_due_
             show(engine, handle, segment(i))
         paused, live = Heard(), Heard()
         engine.ask(handle, Ask("what do you see?", max_tokens=200), paused)
-        assert paused.wait().tokens == 200
+        ended = paused.wait()
+        assert ended.tokens == 200
+        assert ended.gaps is not None
+        assert ended.gaps.number == 199
+        assert abs(ended.gaps.total - ended.seconds) < 1e-6
         begun = threading.Event()
         live = Heard(lambda heard: begun.set())
         engine.ask(handle, Ask("what do you see?", max_tokens=200), live)
