@@ -18,6 +18,7 @@ from engine.limits import PROXY
 from engine.requests import Perceived
 from engine.runner import Row, Runner
 from memory.memory import KVMemory
+from memory.notes import before
 from memory.observation import Observed
 from memory.policies.policy import Observes
 from memory.scratch import Scratch
@@ -106,6 +107,7 @@ class Perception:
             )
             # What was said meanwhile may have moved it on.
             memory.next_position = max(memory.next_position, job.chunk.next_position)
+        job.handle.unnoted.add(job.steps)
         self.finish(job)
         job.listener(
             Perceived(
@@ -117,6 +119,7 @@ class Perception:
                 seen=memory.seen,
                 t_end=memory.extent().t_end,
                 seconds=time.monotonic() - job.submitted,
+                archived=None if memory.archive is None else memory.archive.holdings,
                 steps=job.steps,
             )
         )
@@ -137,19 +140,26 @@ class Perception:
     def _move_sink(self, memory: KVMemory) -> None:
         """Compute the fixed beginning anew, right before the oldest step held.
 
+        Notes about what came before that step come along, as text after the fixed beginning.
         Keys of the same tokens at other positions differ by a rotation only, so nothing is lost;
         and nothing adds up, as it would if stored keys were rotated again and again.
         """
         model = self._runner.model
         room = DRIFT // 2 if memory.archive is not None else 0  # for what is thawed between
-        own = len(model.prefix())
+        notes = before(memory.notes, memory.tokens, memory.oldest_position())
+        own = len(model.prefix()) + sum(map(len, notes))
         if memory.reach is not None:
             room = max(0, min(room, memory.reach.slack - own))
-        chunk = model.prefix(memory.oldest_position() - room - own)
+        sink = model.prefix(memory.oldest_position() - room - own)
+        ids = [i for note in notes for i in note.ids]
+        chunk = join([sink, model.lay_text(ids, sink.next_position)]) if ids else sink
         scratch = Scratch(self._runner.pool, len(chunk))
         try:
             self._runner.forward([Row(chunk, None, scratch)])
-            memory.move_sink(scratch.view().slots, _positions(chunk))
+            slots, positions = scratch.view().slots, _positions(chunk)
+            memory.move_sink(slots[: len(sink)], positions[: len(sink)])
+            if notes:
+                memory.move_notes(notes, slots[len(sink) :], positions[len(sink) :])
         finally:
             scratch.release()
 

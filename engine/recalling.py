@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -29,6 +30,8 @@ from memory.recall.tiers import Tier
 from memory.scratch import Scratch
 from memory.snapshot import Extent, Snapshot
 from models.vlm import VideoLanguageModel
+
+_ARCHIVE: Final = "archive-"  # before the camera's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,11 @@ class Drawer:
 
     def of(self, camera: str) -> Drawer:
         """That of one camera, in a folder of all."""
-        return replace(self, folder=self.folder / f"archive-{camera}")
+        return replace(self, folder=self.folder / f"{_ARCHIVE}{camera}")
+
+    def all(self) -> list[Path]:
+        """Those that are there, in a folder of all."""
+        return [path for path in self.folder.glob(f"{_ARCHIVE}*") if path.is_dir()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,16 @@ class Recalling:
     def reserved_bytes(self) -> int:
         """Of one camera, on the device and on the host."""
         return self.archive_bytes + self.host_bytes
+
+    def of(self, camera: str, *, on_disk: bool) -> Recalling:
+        """How one camera does it.
+
+        Args:
+            camera: its name.
+            on_disk: whether what it saw may be written to disk.
+        """
+        drawer = self.drawer.of(camera) if self.drawer is not None and on_disk else None
+        return replace(self, drawer=drawer)
 
     def archive(self, model: VideoLanguageModel) -> Archive:
         """A new camera's archive.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from core.errors import LookoutError
 from core.histogram import Counts
 from core.kept import KeptStep
+from memory.recall.tiers import Holdings
 from memory.saving.state import MemoryState
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]
@@ -43,6 +44,7 @@ class Perceived:
     seen: int
     t_end: float | None  # stream seconds of the newest step in memory
     seconds: float  # from submission to memory
+    archived: Holdings | None = None  # what the archive holds; None without one
     steps: tuple[KeptStep, ...] = ()  # that entered memory, in order; which places were kept
 
 
@@ -73,6 +75,23 @@ class Ended:
 
 PerceiveListener = Callable[[Perceived | LookoutError], None]
 """Told once, on the engine's thread, that a segment is in memory or lost; must not block."""
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A note that is in a camera's memory."""
+
+    t_start: float  # stream seconds of what it is about
+    t_end: float
+    text: str
+
+
+NoteListener = Callable[[Noted], None]
+"""Told on the engine's thread, in order, of each note; must not block."""
+
+
+def unheard(note: Noted) -> None:
+    """For notes that nobody waits for."""
+
 
 SaveListener = Callable[[MemoryState | LookoutError], None]
 """Told once, on the engine's thread, what a memory holds; must not block."""

@@ -26,6 +26,7 @@ from core.errors import (
 )
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.limits import Limits
+from engine.noting import NoteTaker, Noting, told
 from engine.pace import Load
 from engine.perception import Perception
 from engine.requests import Perceived, PerceiveListener, SaveListener
@@ -59,6 +60,7 @@ class Steps:
         work: Work,
         limits: Limits,
         speaking: Speaking = DEFAULT,
+        noting: Noting | None = None,
     ) -> None:
         runner = Runner(model, pool, reader)
         self._runner = runner
@@ -68,6 +70,7 @@ class Steps:
         self._work = work
         self._limits = limits
         self.counters: Counter[str] = Counter()
+        self._notes = None if noting is None else NoteTaker(runner, noting, self.counters)
 
     def accept(self, answer: AnswerHandle) -> None:
         """A new answer, first come first served."""
@@ -90,8 +93,15 @@ class Steps:
                 self._speech.fail(answer, GenerationFailed("the camera was detached"))
         self._forget_finished()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a step could do something: what somebody wants, or else a note."""
+        return self._work.anything or self._may_note()
+
     def step(self) -> None:
-        """Admit, plan, run."""
+        """Admit, plan, run; if nobody wants anything, go on with a note."""
+        if self._may_note():
+            self._note()
         began = time.monotonic()
         self.sweep()
         self._admit()
@@ -120,6 +130,8 @@ class Steps:
                 handle.memory = handle.bank = None
             if handle in self._work.memories:
                 self._work.memories.remove(handle)
+            if self._notes is not None:
+                self._notes.drop(handle)
             self.sweep()
 
     def lose(self, job: Job, error: LookoutError) -> None:
@@ -138,7 +150,11 @@ class Steps:
             self.close_memory(handle)
             listener(MemoryDamaged(f"it could not be restored: {type(error).__name__}"))
             return
-        listener(Perceived(0, 0, 0, 0, memory.held, memory.seen, memory.extent().t_end, 0.0))
+        for note in memory.notes:
+            handle.on_note(told(self._runner.model, note))
+        t_end, archive = memory.extent().t_end, memory.archive
+        holdings = None if archive is None else archive.holdings
+        listener(Perceived(0, 0, 0, 0, memory.held, memory.seen, t_end, 0.0, archived=holdings))
 
     def save(self, handle: MemoryHandle, listener: SaveListener) -> None:
         """Copy what a camera's memory holds; a failure hits this copy and nothing else."""
@@ -189,6 +205,22 @@ class Steps:
                 continue
             if job.chunk is None and (job.segment is None or job.tokens is not None):
                 self._guard(job, self._lay_out_segment, job)
+
+    def _may_note(self) -> bool:
+        work = self._work
+        wanted = work.anything or work.answers or work.waiting
+        return self._notes is not None and not wanted and self._notes.due(work.memories)
+
+    def _note(self) -> None:
+        """Go on with a note; if it fails, nothing else does."""
+        assert self._notes is not None
+        try:
+            self._notes.step(self._work.memories)
+        except DEVICE_FAILED:
+            raise
+        except Exception:
+            log.exception("a note failed")
+            self._notes.fail()
 
     def _lay_out_segment(self, job: SegmentJob) -> None:
         self._perception.lay_out(job)

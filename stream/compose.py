@@ -14,7 +14,7 @@ from core.errors import ConfigError
 from engine.engine import Engine
 from engine.limits import Limits
 from engine.pace import StepPace
-from engine.recalling import Recalling
+from engine.recalling import Drawer, Recalling
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting
 from engine.speaking import Speaking
@@ -25,6 +25,7 @@ from memory.saving.fit import Fit
 from models.identity import fingerprint
 from models.loading import load_model
 from models.vlm import VideoLanguageModel
+from stream.cameras.drawers import held
 from stream.cameras.keeping import Keeping
 from stream.cameras.ladder import Overload
 from stream.cameras.registry import Cameras
@@ -57,8 +58,8 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
     Raises:
         ModelLoadFailed: if the model cannot be loaded.
         ConfigError: if a camera's address cannot be understood, or a selector's weights are for
-            another model, or memories cannot be saved where they are to be, or another Lookout
-            saves there.
+            another model, or memories or archives cannot lie where they are to, or those of another
+            Lookout do.
         CapacityExceeded: if there are more cameras than places.
     """
     play = pace or RealtimePace()
@@ -71,7 +72,7 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
     )
     kept = keeping(model, settings)
     own = nullcontext() if kept is None else kept.alone()
-    with own, engine_for(model, settings) as engine:
+    with own, held(drawer(settings)), engine_for(model, settings) as engine:
         watched = watching(settings, selecting(model, settings))
         async with Cameras(engine, watched, kept) as cameras:
             for name, camera in settings.cameras.items():
@@ -101,6 +102,7 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
         selector_budget=settings.answer.selector_budget if chooses else 0,
         bank_steps=settings.answer.bank_steps if chooses else 0,
         recall_budget=settings.memory.archive.budget if settings.memory.archive.max_bytes else 0,
+        load=settings.engine.max_load,
     )
     scheduler = Scheduler(
         prefill_tokens=settings.engine.prefill_tokens,
@@ -163,7 +165,23 @@ def recalling(settings: Settings) -> Recalling | None:
     archive = settings.memory.archive
     if not archive.max_bytes:
         return None
-    return Recalling(archive.codec, archive.gate, archive.max_bytes, archive.budget)
+    return Recalling(
+        archive.codec,
+        archive.gate,
+        archive.max_bytes,
+        archive.budget,
+        archive.host_bytes,
+        drawer(settings),
+    )
+
+
+def drawer(settings: Settings) -> Drawer | None:
+    """Where the settings want archives to lie on disk; None: nowhere."""
+    archive = settings.memory.archive
+    if not archive.max_bytes or not archive.disk_bytes or archive.folder is None:
+        return None
+    folder = Path(archive.folder).expanduser() / "archives"
+    return Drawer(folder, archive.disk_bytes, lasting=settings.memory.save.folder is not None)
 
 
 def keeping(model: VideoLanguageModel, settings: Settings) -> Keeping | None:

@@ -16,6 +16,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from core.histogram import SECONDS, Counts, Histogram
+from stream.archives import ArchiveCollector
 from stream.cameras.answer import AnswerResult
 from stream.cameras.ladder import RUNGS, Rung
 from stream.cameras.view import CameraView
@@ -56,6 +57,7 @@ class Metrics:
         self._rate = self._histogram("lookout_answer_tokens_per_second", "Decoding speed.", RATES)
         self._gaps = Histogram()
         self.registry.register(CameraCollector(cameras))
+        self.registry.register(ArchiveCollector(cameras))
         self.registry.register(GapCollector(self._gaps))
         self.registry.register(EngineCollector(engine))
 
@@ -113,6 +115,7 @@ COLUMNS = (
     Column("lookout_frame_age_seconds", "frame_age_ms", "Age of the newest remembered frame."),
     Column("lookout_frames_skipped", "frames_skipped", "Passed over because it lagged.", True),
     Column("lookout_overload_changes", "overload_changes", "Rungs taken, up or down.", True),
+    Column("lookout_camera_load_ratio", "load", "Share of the engine's time that it needs."),
     Column("lookout_answering", "answering", "Answers being given now."),
 )
 

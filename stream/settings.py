@@ -161,13 +161,42 @@ class ArchiveSettings(Section):
     """What becomes of temporal steps that a camera's memory gives up."""
 
     max_bytes: int = Field(
-        0, ge=0, description="Bytes a camera's archive takes at most; 0 keeps none."
+        0,
+        ge=0,
+        description="Bytes on the model's device set aside for a camera's archive; 0 keeps none.",
+    )
+    host_bytes: int = Field(
+        0,
+        ge=0,
+        description="Bytes of host memory set aside for what a camera's archive has no room for on "
+        "the device; 0 for none.",
+    )
+    disk_bytes: int = Field(
+        0,
+        ge=0,
+        description="Bytes on disk at most for what it has no room for in memory; 0 for none. Only "
+        "cameras of the configuration are written to disk.",
+    )
+    folder: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder of this server alone, for disk_bytes; it holds what cameras saw.",
     )
     codec: CodecChoice = Field(Block(), description="How keys and values are packed.")
     gate: GateChoice = Field(PastTense(), description="Which questions read the archive.")
     budget: int = Field(
         256, ge=1, description="Tokens that an answer reads of the archive at most."
     )
+
+    @model_validator(mode="after")
+    def _tiers_follow_each_other(self) -> ArchiveSettings:
+        if self.host_bytes and not self.max_bytes:
+            raise ValueError("host_bytes: what goes to the host comes from max_bytes: set them too")
+        if self.disk_bytes and not self.host_bytes:
+            raise ValueError("disk_bytes: what goes to disk comes from host_bytes: set them too")
+        if self.disk_bytes and self.folder is None:
+            raise ValueError("disk_bytes: say in which folder")
+        return self
 
 
 class SaveSettings(Section):
@@ -230,6 +259,12 @@ class EngineSettings(Section):
     )
     encode_tokens: int = Field(
         4096, ge=16, description="Visual tokens encoded per step at most; one segment always is."
+    )
+    max_load: float = Field(
+        0.95,
+        gt=0,
+        description="Share of the engine's time that cameras may need together, as measured; one "
+        "that would need more is refused.",
     )
     reader: ReaderName = Field(
         AUTO, description="What computes attention; auto takes the first that works here."

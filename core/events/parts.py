@@ -105,6 +105,12 @@ class ResponseLookout(Wire):
     timing: Timing | None = None
 
 
+class Retry(Wire):
+    """When trying again may help."""
+
+    retry_after_ms: int
+
+
 class ErrorBody(Wire):
     """What went wrong, where, and what to do about it."""
 
@@ -113,6 +119,7 @@ class ErrorBody(Wire):
     message: str
     param: str | None = None
     event_id: str | None = None
+    lookout: Retry | None = None
 
 
 class StatusDetails(Wire):
@@ -185,6 +192,25 @@ class Kept(Wire):
     cells: str  # base64; row by row, the highest bit of each byte first, 1: kept
 
 
+class ArchiveTier(Wire):
+    """One place where archived steps lie; bytes of device and host are set aside at start."""
+
+    tier: Literal["device", "host", "disk"]
+    runs: int  # of steps that were frozen together
+    bytes: int
+    capacity: int  # bytes
+    read: int  # steps that questions ever read of it
+
+
+class Archive(Wire):
+    """What a camera's memory gave up and can be asked for again; counts are of temporal steps."""
+
+    tiers: tuple[ArchiveTier, ...]
+    steps: int
+    forgotten: int
+    lost: int  # of these, for files that were damaged
+
+
 class Camera(Wire):
     """One camera: how it is, what it delivered and what its memory holds. Counts since attached."""
 
@@ -209,6 +235,7 @@ class Camera(Wire):
     memory_seen: int = 0
     memory_capacity: int = 0
     memory_bytes: int = 0
+    archive: Archive | None = None
     lag_ms: float | None = None
     lag_p95_ms: float | None = None
     frame_age_ms: float | None = None
@@ -222,5 +249,6 @@ class Camera(Wire):
     overload: Rung = "none"  # how far it gave up because it lags; each includes those before
     overload_changes: int = 0  # times that changed, up or down
     frames_skipped: int = 0  # passed over because it lagged
+    load: float | None = None  # share of the engine's time that it needs; None: not known yet
     has_truth: bool = False
     at: datetime  # when this was looked up

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -28,13 +28,12 @@ from memory.codecs.plain import Plain
 from memory.pool import KVShape
 from memory.recall.arena import Arena
 from memory.recall.disk import OVERHEAD, Disk
-from memory.recall.finding import find
+from memory.recall.index import Index, Trace
 from memory.recall.kept import Archived, Away, Kept
-from memory.recall.landmarks import Landmarks
 from memory.recall.opening import Opening
 from memory.recall.parcel import expected, unwrap, wrap
 from memory.recall.thinning import least_missed
-from memory.recall.tiers import Level, Run, Span, Tier, Tiers, slot_for
+from memory.recall.tiers import Holdings, Level, Run, Span, Tier, Tiers, slot_for
 from memory.rotation import Rotation
 from memory.table import TokenTable
 
@@ -43,33 +42,6 @@ log = logging.getLogger("lookout.archive")
 _FULL: Final = 0.9  # share of its blocks that a run fills
 _MOST_BLOCKS: Final = 3  # that it waits for
 _LANDMARKS: Final = 0.5  # of the device's bytes at most
-
-
-@dataclass(slots=True, eq=False)
-class Trace:
-    """One archived temporal step; only the archive changes where it lies."""
-
-    run: Run  # with its neighbours
-    span: Span
-    row: int  # of its landmark
-
-    def __len__(self) -> int:
-        return self.span.stop - self.span.start
-
-    @property
-    def time(self) -> float:
-        """Stream seconds."""
-        return self.span.time
-
-    @property
-    def base(self) -> int:
-        """Its least position."""
-        return self.span.base
-
-    @property
-    def size(self) -> int:
-        """Positions it takes."""
-        return self.span.size
 
 
 class Archive:
@@ -111,9 +83,7 @@ class Archive:
         if host_bytes:
             host = Arena(host_bytes, slot, pinned=arena.device.type == "cuda")
         self._tiers = Tiers(arena, host, disk)
-        self._landmarks = Landmarks(arena, shape)
-        self._rows: list[Trace] = []  # by the row of their landmarks
-        self._traces: dict[Run, list[Trace]] = {}
+        self._index = Index(arena, shape)
         self._runs: list[Run] = []  # oldest first
         self._gathering: list[Run] = []  # steps alone, each as it is
         self._begun = False
@@ -123,12 +93,12 @@ class Archive:
     @property
     def steps(self) -> tuple[Trace, ...]:
         """All steps, oldest first."""
-        return tuple(t for run in (*self._runs, *self._gathering) for t in self._traces[run])
+        return tuple(t for run in (*self._runs, *self._gathering) for t in self._index.of(run))
 
     @property
     def holds_any(self) -> bool:
         """Whether there are steps."""
-        return bool(self._rows)
+        return len(self._index) > 0
 
     @property
     def bytes(self) -> int:
@@ -139,6 +109,11 @@ class Archive:
     def levels(self) -> tuple[Level, ...]:
         """What each tier holds."""
         return self._tiers.levels
+
+    @property
+    def holdings(self) -> Holdings:
+        """What it holds, for people."""
+        return Holdings(self.levels, len(self._index), self.forgotten, self.lost)
 
     @property
     def settled(self) -> bool:
@@ -180,15 +155,7 @@ class Archive:
             budget: tokens to read at most.
             before: position before which they must lie; None: anywhere.
         """
-        rows = self._rows
-        if before is not None and any(x.base + x.size > before for x in rows):
-            rows = [x for x in rows if x.base + x.size <= before]
-        if not rows:
-            return ()
-        whole = len(rows) == len(self._rows)
-        matrix = self._landmarks.matrix if whole else self._landmarks.some([x.row for x in rows])
-        chosen = find(matrix, [len(x) for x in rows], queries, budget)
-        return tuple(sorted((rows[place] for place in chosen), key=lambda x: x.time))
+        return self._index.find(queries, budget, before)
 
     def open(self, steps: Sequence[Trace]) -> Opening:
         """Begin to read some steps, whatever becomes of them meanwhile; see `finish`."""
@@ -199,10 +166,12 @@ class Archive:
         )
 
     def finish(self, opening: Opening) -> None:
-        """Forget the runs that could not be read: their files are not as they were written."""
+        """Count what came, and forget the runs whose files are not as they were written."""
+        for tier in opening.came():
+            self._tiers.note_read(tier)
         for run, error in opening.damaged():
-            if run in self._traces and run.tier is Tier.DISK:
-                steps = len(self._traces[run])
+            if run in self._index and run.tier is Tier.DISK:
+                steps = len(run.spans)
                 log.warning("%d archived steps from %.1f s are lost: %s", steps, run.time, error)
                 self.lost += steps
                 self._forget(run)
@@ -213,7 +182,9 @@ class Archive:
         runs = [self._kept(run) for run in self._runs if run.tier is not Tier.DISK]
         alone = [self._kept(run) for run in self._gathering]
         away = [
-            Away(run.file, run.layout.tokens, run.layout.wide, run.spans, self._marks(run))
+            Away(
+                run.file, run.layout.tokens, run.layout.wide, run.spans, self._index.landmarks(run)
+            )
             for run in self._runs
             if run.file is not None
         ]
@@ -263,17 +234,10 @@ class Archive:
         )
         positions = torch.cat([x.positions for x in found])
         layout, data = wrap(freeze(self._codec, keys, values, positions))
-        spans, traces, start = [], [], 0
+        run = Run(layout, _one_after_the_other(alone))
+        self._index.join(alone, run)
         for each in alone:
-            (span,), stop = each.spans, start + each.layout.tokens
-            spans.append(Span(start, stop, span.time, span.base, span.size))
-            traces += self._traces.pop(each)
             self._tiers.drop(each)
-            start = stop
-        run = Run(layout, tuple(spans))
-        self._traces[run] = traces
-        for trace, span in zip(traces, spans, strict=True):
-            trace.run, trace.span = run, span
         if self._hold(run, data):
             self._runs.append(run)
 
@@ -289,28 +253,21 @@ class Archive:
 
     def _mark(self, run: Run, landmarks: Tensor) -> bool:
         """Put a new run's landmarks beside the others; else its steps are forgotten."""
-        traces: list[Trace] = []
-        self._traces[run] = traces
+        self._index.begin(run)
         most, now = _LANDMARKS * self.capacity, run.spans[-1].time
         for span, landmark in zip(run.spans, landmarks, strict=True):
-            while (self._landmarks.count + 1) * self._landmarks.row > most:
-                if not self._thin(self._runs, now):
-                    break
-            if not self._make_room(self._landmarks.fits, now):
+            while self._index.next_bytes > most and self._thin(self._runs, now):
+                pass
+            if not self._make_room(self._index.fits, now):
                 self._unmark(run)
                 return False
-            traces.append(Trace(run, span, self._landmarks.add(landmark)))
-            self._rows.append(traces[-1])
+            self._index.add(run, span, landmark)
         return True
 
     def _unmark(self, run: Run) -> None:
         """Forget the steps of a run that lies nowhere (any more)."""
         self.forgotten += len(run.spans)
-        for trace in self._traces.pop(run):
-            self._landmarks.remove(trace.row)
-            last = self._rows.pop()
-            if last is not trace:
-                self._rows[trace.row], last.row = last, trace.row
+        self._index.drop(run)
 
     def _make_room(self, fits: Callable[[], bool], now: float) -> bool:
         """Move down or forget until it fits; whether it does."""
@@ -387,13 +344,19 @@ class Archive:
     def _kept(self, run: Run) -> Kept:
         data = self._tiers.read(run)
         assert isinstance(data, Tensor), "it lies in memory"
-        return Kept(unwrap(run.layout, data.cpu()), run.spans, self._marks(run))
-
-    def _marks(self, run: Run) -> Tensor:
-        return self._landmarks.some([trace.row for trace in self._traces[run]]).cpu()
+        return Kept(unwrap(run.layout, data.cpu()), run.spans, self._index.landmarks(run))
 
 
 def _fills_blocks(tokens: int) -> bool:
     """Whether so many are worth freezing together: blocks have one size, whatever they hold."""
     blocks = blocks_of(tokens)
     return tokens >= TOKENS and (tokens >= _FULL * TOKENS * blocks or blocks > _MOST_BLOCKS)
+
+
+def _one_after_the_other(alone: Sequence[Run]) -> tuple[Span, ...]:
+    """Where the steps of some runs lie in one of all of them."""
+    spans, start = [], 0
+    for span in (span for run in alone for span in run.spans):
+        spans.append(replace(span, start=start, stop=start + span.stop - span.start))
+        start = spans[-1].stop
+    return tuple(spans)

@@ -51,6 +51,7 @@ class Arena:
         self._slots = self._data[self._begin :].view(count, slot)
         self._owner: NDArray[np.int64] = np.full(count, _FREE)  # key of the run in each slot
         self._taken: dict[int, NDArray[np.int64]] = {}  # slots of each key, in order
+        self._count = 0  # slots taken
         self._first = 0  # slots before it belong to the front
         self._front = 0  # bytes
         self._next = 0
@@ -58,7 +59,7 @@ class Arena:
     @property
     def used(self) -> int:
         """Bytes that are taken: those of whole slots, and the front."""
-        return self._front + self.slot * sum(map(len, self._taken.values()))
+        return self._front + self.slot * self._count
 
     def takes(self, nbytes: int) -> int:
         """Bytes that a run of so many takes."""
@@ -79,6 +80,7 @@ class Arena:
         free = np.flatnonzero(self._owner[self._first :] == _FREE)[-count:] + self._first
         key, self._next = self._next, self._next + 1
         self._owner[free], self._taken[key] = key, free
+        self._count += count
         whole = len(data) // self.slot * self.slot
         places = torch.from_numpy(free).to(self._data.device)
         data = data.to(self._data.device)
@@ -95,7 +97,9 @@ class Arena:
 
     def drop(self, key: int) -> None:
         """Free the slots of a run."""
-        self._owner[self._taken.pop(key)] = _FREE
+        slots = self._taken.pop(key)
+        self._owner[slots] = _FREE
+        self._count -= len(slots)
 
     def front(self, nbytes: int) -> Tensor:
         """The first bytes, uint8 [nbytes]: kept free of slots until another number is asked for.
@@ -111,12 +115,11 @@ class Arena:
     def makes_front(self, nbytes: int) -> bool:
         """Whether so many bytes in front can be free of slots."""
         first = max(0, -(-(nbytes - self._begin) // self.slot))
-        taken = sum(map(len, self._taken.values()))
-        return first + taken <= len(self._owner) and nbytes <= self.nbytes
+        return first + self._count <= len(self._owner) and nbytes <= self.nbytes
 
     @property
     def _free(self) -> int:
-        return len(self._owner) - self._first - sum(map(len, self._taken.values()))
+        return len(self._owner) - self._first - self._count
 
     def _move(self, slots: NDArray[np.int64], first: int) -> None:
         """Copy slots to free ones from `first` on."""

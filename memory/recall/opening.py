@@ -63,6 +63,13 @@ class Opening:
             found.append((step, tier))
         return found
 
+    def came(self) -> Iterator[Tier]:
+        """Where each step lay that is there."""
+        for run, _ in self._steps:
+            tier, result = self._found[run]
+            if _here(run, result) is not None:
+                yield tier
+
     def damaged(self) -> Iterator[tuple[Run, str]]:
         """The runs whose files are not as they were written, and why."""
         for run, (_, result) in self._found.items():

@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 import logging
 import time
+from collections import Counter
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
@@ -72,9 +73,20 @@ class Level:
     """What one tier holds."""
 
     tier: Tier
-    runs: int = 0
-    bytes: int = 0
-    capacity: int = 0
+    runs: int
+    bytes: int
+    capacity: int
+    read: int  # steps that questions ever read of it
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What an archive holds."""
+
+    levels: tuple[Level, ...]
+    steps: int
+    forgotten: int  # steps, the lost ones included
+    lost: int  # steps whose files were not as they were written
 
 
 class Tiers:
@@ -93,6 +105,7 @@ class Tiers:
         self.host = host
         self.disk = disk
         self._runs: dict[Tier, int] = dict.fromkeys(Tier, 0)
+        self._read: Counter[Tier] = Counter()
         self._writing: list[Run] = []
         self._resume = 0.0  # monotonic seconds from which the disk is tried again
         self.refused = 0  # runs that the disk did not take
@@ -100,19 +113,24 @@ class Tiers:
     @property
     def levels(self) -> tuple[Level, ...]:
         """What each tier there is holds."""
-        found = [Level(Tier.DEVICE, self._runs[Tier.DEVICE], self.device.used, self.device.nbytes)]
+        found = [(Tier.DEVICE, self.device.used, self.device.nbytes)]
         if self.host is not None:
-            level = Level(Tier.HOST, self._runs[Tier.HOST], self.host.used, self.host.nbytes)
-            found.append(level)
+            found.append((Tier.HOST, self.host.used, self.host.nbytes))
         if self.disk is not None:
-            level = Level(Tier.DISK, self._runs[Tier.DISK], self.disk.used, self.disk.capacity)
-            found.append(level)
-        return tuple(found)
+            found.append((Tier.DISK, self.disk.used, self.disk.capacity))
+        return tuple(
+            Level(tier, self._runs[tier], used, capacity, self._read[tier])
+            for tier, used, capacity in found
+        )
 
     @property
     def settled(self) -> bool:
         """Whether nothing is being written or removed."""
         return not self._writing and (self.disk is None or not self.disk.leaving)
+
+    def note_read(self, tier: Tier) -> None:
+        """Count a step that a question read."""
+        self._read[tier] += 1
 
     def put(self, run: Run, data: Tensor) -> None:
         """Take a new run; the device has room for it."""

@@ -35,6 +35,7 @@ from memory.saving.manifest import Manifest
 from memory.saving.state import MemoryState
 from stream.cameras.answer import Answer, Question
 from stream.cameras.asking import Listener, check, to_ask
+from stream.cameras.drawers import emptied
 from stream.cameras.keeping import Keeper, StreamClock
 from stream.cameras.relief import Relief
 from stream.cameras.segmenter import Segmenter
@@ -113,6 +114,7 @@ class Camera:
 
         Raises:
             CapacityExceeded: if no memory is left for one more camera.
+            Overloaded: if no time is left for one more.
         """
         saved = await self._keeper.read() if self._keeper is not None else None
         result = await self._claim(None if saved is None else saved.state)
@@ -122,6 +124,7 @@ class Camera:
         if isinstance(result, LookoutError):
             raise result
         self._tally.held, self._tally.seen = result.held, result.seen
+        self._tally.archived = result.archived
         if saved is not None:
             clock = StreamClock.of(saved.manifest)
             self._tally.newest_pts, self._tally.newest_arrived = clock.newest, clock.arrived
@@ -179,9 +182,12 @@ class Camera:
                 self._remembered.set()
 
     async def forget(self) -> None:
-        """Remove what was saved of it; after `close`."""
+        """Remove what was saved of it and its archive on disk; after `close`."""
         if self._keeper is not None:
             await self._keeper.clear()
+        recalling = self._watching.recalling
+        if recalling is not None and recalling.drawer is not None:
+            await emptied(recalling.drawer, self.name)
 
     async def state(self) -> MemoryState:
         """What it remembers now, for the keeper; raises what `save` does."""
@@ -254,6 +260,8 @@ class Camera:
         limits, shape = self._engine.limits, self._engine.model.shape
         age = self._frame_age()
         pages = self._engine.pool.pages_for(limits.capacity)
+        recalling = self._watching.recalling
+        archived = 0 if recalling is None else recalling.reserved_bytes
         return CameraView(
             name=self.name,
             url=self.url,
@@ -261,9 +269,10 @@ class Camera:
             reason=reason,
             fps=self._watching.fps,
             memory_capacity=limits.capacity,
-            memory_bytes=pages * limits.page_size * shape.bytes_per_token,
+            memory_bytes=pages * limits.page_size * shape.bytes_per_token + archived,
             frame_age_ms=ms(age),
             answering=self._answering,
+            load=None if self._memory is None else self._engine.load(self._memory),
             policy=self._watching.policy.method,
             budget=self._watching.budget,
             restored=self._keeper.restored if self._keeper is not None else "",
@@ -285,6 +294,8 @@ class Camera:
             self._watching.selecting,
             self._watching.recalling,
             restored,
+            # A replay that waits before each frame takes what time there is.
+            fps=None if self._gate is not None else self._watching.fps,
         )
         return await ready
 

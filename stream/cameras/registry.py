@@ -91,7 +91,8 @@ class Cameras:
             source: makes a source for each connection attempt.
             url: shown, after redaction.
             fps: frames per second; None takes that of all cameras.
-            kept: whether its memory is saved and what was saved under its name restored; for
+            kept: whether its memory is saved, what was saved under its name restored, and what it
+                saw written to disk where its archive has no other room; for
                 cameras that are there again after a restart, and their owner's own.
             gate: awaited before each frame enters; for replays.
             witness: awaited after each segment.
@@ -99,12 +100,16 @@ class Cameras:
         Raises:
             CameraExists: if the name is taken.
             CapacityExceeded: if no memory is left for one more.
+            Overloaded: if no time is left for one more.
             CameraError: if it was detached meanwhile.
             EngineDead: if the engine ended.
         """
         if name in self._cameras:
             raise CameraExists(f"there is a camera {name!r} already")
         watching = self._watching if fps is None else _with_fps(self._watching, fps)
+        if watching.recalling is not None:
+            own = watching.recalling.of(name, on_disk=kept)
+            watching = replace(watching, recalling=own)
         camera = Camera(
             name,
             redact(url),

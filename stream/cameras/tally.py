@@ -10,6 +10,7 @@ from core.frames import Segment
 from core.histogram import Histogram
 from core.kept import KeptStep
 from engine.requests import Perceived
+from memory.recall.tiers import Holdings
 
 LAGS = 512  # newest segments that the percentile is taken over
 
@@ -29,6 +30,7 @@ class Tally:
     newest_arrived: float | None = None
     lag_s: float | None = None
     kept: KeptStep | None = None  # of the newest remembered step
+    archived: Holdings | None = None
     lags: Histogram = field(default_factory=Histogram)  # all of them, seconds
     _lags: deque[float] = field(default_factory=lambda: deque(maxlen=LAGS))
     _arrivals: deque[tuple[float, float]] = field(default_factory=deque)  # (pts, arrived)
@@ -50,7 +52,7 @@ class Tally:
         self.frames_remembered += result.frames
         self.tokens_encoded += result.encoded
         self.tokens_kept += result.kept
-        self.held, self.seen = result.held, result.seen
+        self.held, self.seen, self.archived = result.held, result.seen, result.archived
         self.kept = result.steps[-1] if result.steps else self.kept
         for _ in range(min(result.frames, len(self._arrivals))):
             self.newest_pts, self.newest_arrived = self._arrivals.popleft()

@@ -7,6 +7,7 @@ from typing import Any
 
 from core.histogram import Counts
 from core.kept import KeptStep
+from memory.recall.tiers import Holdings
 from stream.cameras.relief import Relieved
 from stream.cameras.tally import Tally
 from stream.sources.feed import FeedStatus
@@ -36,7 +37,7 @@ class CameraView:
     memory_held: int  # tokens
     memory_seen: int  # tokens ever appended
     memory_capacity: int  # tokens
-    memory_bytes: int  # bytes reserved for this camera
+    memory_bytes: int  # bytes reserved for this camera, those of its archive included
     lag_ms: float | None  # newest segment: in memory minus arrived
     lag_p95_ms: float | None
     frame_age_ms: float | None  # now minus arrival of the newest remembered frame
@@ -50,6 +51,8 @@ class CameraView:
     overload: str = "none"  # how far it gave up: none | fps | budget | picture | skip
     overload_changes: int = 0  # times that changed, up or down
     frames_skipped: int = 0  # sampled frames that were passed over because it lagged
+    archive: Holdings | None = None  # what memory gave up; None without
+    load: float | None = None  # share of the engine's time that it needs; None: not known yet
     lags: Counts | None = None  # how often which lag was measured, seconds
 
 
@@ -85,6 +88,7 @@ def of_tally(tally: Tally) -> dict[str, Any]:
         "lag_p95_ms": ms(tally.lag_percentile(0.95)),
         "newest_pts": tally.newest_pts,
         "kept": tally.kept,
+        "archive": tally.archived,
         "lags": tally.lags.counts,
     }
 

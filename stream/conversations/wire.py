@@ -10,22 +10,26 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from core.errors import EngineError, GenerationFailed, LookoutError
+from core.errors import Busy, EngineError, GenerationFailed, LookoutError
 from core.events import (
     CLIENT_EVENT,
     Annotation,
     AnyClientEvent,
+    Archive,
+    ArchiveTier,
     Camera,
     CameraState,
     ErrorBody,
     Kept,
     Moment,
+    Retry,
     Timing,
     Usage,
     now,
 )
 from core.events.base import MAX_ID_CHARS
 from core.kept import KeptStep
+from memory.recall.tiers import Holdings
 from stream.cameras.answer import AnswerResult, Evidence
 from stream.cameras.seam import CamerasSeam
 from stream.cameras.view import CameraView
@@ -38,10 +42,31 @@ def camera(view: CameraView) -> Camera:
     at = now()
     fields = {name: getattr(view, name) for name in view.__slots__ if name in Camera.model_fields}
     fields["retry_in_ms"] = None if view.retry_in_ms is None else round(view.retry_in_ms)
+    fields["archive"] = None if view.archive is None else archive(view.archive)
     fields["kept"] = None if view.kept is None else kept(view.kept)
     newest = None if view.newest_pts is None else moment(view, view.newest_pts, at)
     has_truth = view.url.startswith("demo:")
     return Camera(**fields, newest=newest, has_truth=has_truth, at=at)
+
+
+def archive(holdings: Holdings) -> Archive:
+    """What an archive holds."""
+    tiers = (
+        ArchiveTier(
+            tier=level.tier.value,
+            runs=level.runs,
+            bytes=level.bytes,
+            capacity=level.capacity,
+            read=level.read,
+        )
+        for level in holdings.levels
+    )
+    return Archive(
+        tiers=tuple(tiers),
+        steps=holdings.steps,
+        forgotten=holdings.forgotten,
+        lost=holdings.lost,
+    )
 
 
 def kept(step: KeptStep) -> Kept:
@@ -123,12 +148,14 @@ def error_body(
     """An error of ours as sent to clients."""
     broken = isinstance(error, EngineError | GenerationFailed)
     kind = "server_error" if broken else "invalid_request_error"
+    wait = error.retry_after_s if isinstance(error, Busy) else None
     return ErrorBody(
         type="overloaded_error" if error.retryable else kind,
         code=error.code,
         message=str(error),
         param=param,
         event_id=event_id,
+        lookout=None if wait is None else Retry(retry_after_ms=round(wait * 1000)),
     )
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from memory.pool import KVShape
-from memory.recall.archive import Archive, Trace
+from memory.recall.archive import Archive
+from memory.recall.index import Trace
 from memory.recall.step import Step
 from memory.rotation import Rotation
 from memory.table import TEXT, VISUAL, TokenTable

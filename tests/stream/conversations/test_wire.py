@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from core import errors
 from core.events import CLIENT_EVENT, AnyClientEvent, now
 from core.kept import KeptStep
+from memory.recall.tiers import Holdings, Level, Tier
 from stream.cameras.view import CameraView
 from stream.conversations import wire
 
@@ -32,12 +33,15 @@ JSON = st.recursive(
 )
 
 
+HOLDINGS = Holdings((Level(Tier.DEVICE, 2, 3, 4, 5), Level(Tier.DISK, 6, 7, 8, 9)), 10, 11, 12)
+
+
 def view(**changes: Any) -> CameraView:
     values: dict[str, Any] = {field.name: 0 for field in fields(CameraView)}
     values |= {"name": "porch", "url": "rtsp://porch/", "state": "live", "reason": None}
     values |= {"codec": "h264", "policy": "vcast", "newest_pts": 10.0, "frame_age_ms": 500.0}
     values |= {"kept": KeptStep(9.5, 1, 3, (0, 2)), "restored": "", "save_problem": "disk full"}
-    values |= {"overload": "budget", "lags": None}
+    values |= {"overload": "budget", "lags": None, "archive": HOLDINGS}
     return CameraView(**{**values, **changes})
 
 
