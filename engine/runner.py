@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
-from memory.observation import Observed
+from engine.decoding import DecodeForward
+from engine.rows import Row
 from memory.pool import PagePool
 from memory.readers.reader import Plan, Reader
 from memory.readers.tables import Span
-from memory.scratch import Scratch
-from memory.view import View
-from models.layout import Chunk
 from models.vlm import VideoLanguageModel
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Row:
-    """One sequence's tokens in the next forward."""
-
-    chunk: Chunk
-    memory: View | None  # read whole
-    scratch: Scratch  # extended by the chunk
-    observed: Observed | None = None  # notes what the chunk asks with
-    visual_only: bool = False  # notes what places of pictures ask with, not marks and words
+__all__ = ["Row", "Runner"]
 
 
 class Runner:
@@ -36,12 +25,20 @@ class Runner:
         model: what to run.
         pool: where keys and values go.
         reader: how attention reads them.
+        decoding: runs what it takes, where all rows bring one word; None: all is packed anew.
     """
 
-    def __init__(self, model: VideoLanguageModel, pool: PagePool, reader: Reader) -> None:
+    def __init__(
+        self,
+        model: VideoLanguageModel,
+        pool: PagePool,
+        reader: Reader,
+        decoding: DecodeForward | None = None,
+    ) -> None:
         self.model = model
         self.pool = pool
         self.reader = reader
+        self._decoding = decoding
 
     def forward(self, rows: Sequence[Row]) -> Tensor:
         """Run all rows packed, weights read once; logits of each row's last token [rows, vocab].
@@ -51,7 +48,11 @@ class Runner:
         held = [row.scratch.held for row in rows]
         noted = [(row.observed, row.observed.asked) for row in rows if row.observed is not None]
         try:
-            return self.model.forward([row.chunk for row in rows], self._plan(rows))
+            if self._decoding is not None and self._decoding.takes(rows):
+                with record_function("lookout.decode"):
+                    return self._decoding.forward(rows)
+            with record_function("lookout.forward"):
+                return self.model.forward([row.chunk for row in rows], self._plan(rows))
         except BaseException:
             for row, before in zip(rows, held, strict=True):
                 row.scratch.rewind(before)

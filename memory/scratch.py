@@ -33,12 +33,31 @@ class Scratch:
         Raises:
             ValueError: if that exceeds the capacity.
         """
+        before = self.grow(tokens)
+        return self.view().slots[before:]
+
+    def grow(self, tokens: int) -> int:
+        """Make room for `tokens` more tokens without a look at the device; how many were before.
+
+        Raises:
+            ValueError: if that exceeds the capacity.
+        """
         if self.held + tokens > self.capacity:
             raise ValueError(f"{self.held} + {tokens} tokens exceed the scratch of {self.capacity}")
         before, self.held = self.held, self.held + tokens
         while len(self._table) * self._pool.page_size < self.held:
             self._table.append(self._lease.take())
-        return self.view().slots[before:]
+        return before
+
+    @property
+    def pages(self) -> tuple[int, ...]:
+        """Those taken so far, in order."""
+        return tuple(self._table)
+
+    def slot(self, place: int) -> int:
+        """The flat slot of its n-th token."""
+        page, offset = divmod(place, self._pool.page_size)
+        return self._table[page] * self._pool.page_size + offset
 
     def view(self) -> View:
         """All slots so far."""

@@ -224,6 +224,15 @@ class Qwen3VL(VideoLanguageModel):
         yield from self._model.named_parameters()
         yield from self._model.named_buffers()
 
+    @torch.inference_mode()
+    def decode(self, embeds: Tensor, positions: Tensor, plan: Plan) -> Tensor:
+        """See `VideoLanguageModel.decode`."""
+        hidden = self._model.model.language_model(
+            inputs_embeds=embeds[None], position_ids=positions[:, None], use_cache=False, plan=plan
+        ).last_hidden_state[0]  # [n, d]
+        logits: Tensor = self._model.lm_head(hidden).float()
+        return logits
+
     def step_tokens(self, height: int, width: int) -> int:
         """See `VideoLanguageModel.step_tokens`."""
         rows, columns = self._fit(height, width)

@@ -113,5 +113,18 @@ class VideoLanguageModel(ABC):
         """Every number that a stored key depends on, with its name, in an order that stays."""
 
     @abstractmethod
+    def decode(self, embeds: Tensor, positions: Tensor, plan: Plan) -> Tensor:
+        """A forward of one word for each sequence, made of nothing but operations on the device.
+
+        Args:
+            embeds: [n, d].
+            positions: rotary (t, h, w), int64 [3, n], on the device.
+            plan: which names no spans; its reader is replayable.
+
+        Returns:
+            logits, float32 [n, vocab].
+        """
+
+    @abstractmethod
     def step_tokens(self, height: int, width: int) -> int:
         """Visual tokens of one temporal step of such a picture before pruning."""

@@ -15,6 +15,8 @@ from memory.readers.tables import Side
 class PagedReader(Reader):
     """Reads the scratches, and the memories if there are any, in one call of a kernel each."""
 
+    replayable = True
+
     @abstractmethod
     def partial(
         self, plan: Plan, layer: int, query: Tensor, scale: float, side: Side

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -51,6 +52,21 @@ class Plan:
         return self.reader.read(self, layer, query, scale)
 
 
+@dataclass(frozen=True, eq=False)
+class StaticPlan(Plan):
+    """A plan whose tables were made before and stay where they are, whatever stands in them.
+
+    It names no spans: each packed token is a sequence of its own, and none is observed.
+    """
+
+    made: Tables
+
+    @property
+    def tables(self) -> Tables:
+        """Those that were made."""
+        return self.made
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
     """What a reader will have to read."""
@@ -63,6 +79,10 @@ class Demand:
 
 class Reader(ABC):
     """Computes the attention of a plan; backends differ only in speed."""
+
+    # Whether it reads tables alone, and on the device: what it did can be done again with other
+    # numbers in the same tables.
+    replayable: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, plan: Plan, layer: int, query: Tensor, scale: float) -> Tensor:

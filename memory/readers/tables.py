@@ -39,16 +39,15 @@ class Side:
 
     pages: Tensor  # int32 [spans, most pages], padded with page 0
     lengths: Tensor  # int32 [spans], of the head that sees most
+    even: Tensor  # int32 [spans, kv_heads], the same for each head
     longest: int
     causal: bool
     blind: Tensor | None  # bool [tokens], those that see nothing here; None: there are none
-    by_head: Tensor | None = None  # int32 [layers, spans, kv_heads]; None: as lengths
+    by_head: Tensor | None = None  # int32 [layers, spans, kv_heads]; None: as even
 
-    def head_lengths(self, layer: int, kv_heads: int) -> Tensor:
+    def head_lengths(self, layer: int) -> Tensor:
         """Slots that each head sees in this layer, int32 [spans, kv_heads], contiguous."""
-        if self.by_head is not None:
-            return self.by_head[layer]
-        return self.lengths[:, None].expand(-1, kv_heads).contiguous()
+        return self.even if self.by_head is None else self.by_head[layer]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,8 +68,8 @@ class Tables:
         memories = [span.memory for span in spans]
         memory = None
         if any(view is not None and view.length for view in memories):
-            memory = _side(memories, counts, device, causal=False, heads=(layers, kv_heads))
-        scratch = _side([s.scratch for s in spans], counts, device, causal=True)
+            memory = _side(memories, counts, device, (layers, kv_heads), causal=False)
+        scratch = _side([s.scratch for s in spans], counts, device, (layers, kv_heads), causal=True)
         return Tables(starts, max(counts), memory, scratch)
 
 
@@ -78,9 +77,9 @@ def _side(
     views: Sequence[View | None],
     counts: list[int],
     device: torch.device,
+    heads: tuple[int, int],
     *,
     causal: bool,
-    heads: tuple[int, int] = (0, 0),
 ) -> Side:
     none = torch.empty(0, dtype=torch.int32, device=device)
     pages = pad_sequence([none if v is None else v.pages for v in views], batch_first=True)
@@ -94,7 +93,8 @@ def _side(
         rows = [_by_head(v, n, heads, device) for v, n in zip(views, held, strict=True)]
         by_head = torch.stack(rows, dim=1).contiguous()
     lengths = torch.tensor(held, dtype=torch.int32).to(device)
-    return Side(pages, lengths, max(held), causal, blind, by_head)
+    even = lengths[:, None].repeat(1, heads[1])
+    return Side(pages, lengths, even, max(held), causal, blind, by_head)
 
 
 def _by_head(

@@ -47,7 +47,7 @@ class TritonReader(PagedReader):
         """See `PagedReader.partial`."""
         tokens, heads, dim = query.shape
         pool, tables = plan.pool, plan.tables
-        kv_heads, spans = pool.shape.kv_heads, len(plan.spans)
+        kv_heads, spans = pool.shape.kv_heads, len(side.pages)
         group = heads // kv_heads
         chunks = -(-side.longest // self._chunk)
         out = torch.empty(chunks, tokens, heads, dim, device=query.device)
@@ -59,7 +59,7 @@ class TritonReader(PagedReader):
         with torch.cuda.device_of(query):  # type: ignore[no-untyped-call]
             self._kernel[grid](
                 query, pool.keys[layer], pool.values[layer], out, lse,
-                tables.starts, side.pages, side.head_lengths(layer, kv_heads),
+                tables.starts, side.pages, side.head_lengths(layer),
                 scale, tokens, side.pages.shape[1], kv_heads,
                 PAGE=pool.page_size, DIM=dim, GROUP=group, CHUNK=self._chunk,
                 CAUSAL=side.causal, **blocks,

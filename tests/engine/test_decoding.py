@@ -1,0 +1,229 @@
+"""Forwards of one word over static buffers, beside the ordinary ones."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from engine.decoding import ROWS, DecodeForward, Graphs, Recorder, Repeating, Work, graphed
+from engine.rows import Row
+from engine.runner import Runner
+from memory.observation import Observed
+from memory.pool import PagePool
+from memory.readers.reader import Reader
+from memory.readers.torch_reader import TorchReader
+from memory.readers.triton_reader import TritonReader
+from memory.scratch import Scratch
+from memory.view import View
+from tests.fakes.gathering import GatheringReader
+from tests.needs import need
+from tests.tiny import ours
+
+PAGE = 4
+MOST = {"memory_tokens": 24, "scratch_tokens": 16}
+
+
+class Traced(Recorder):
+    """What a CUDA graph does, on the CPU: operations are noted once, with every number from the
+    host as it then was, and replayed on the same tensors."""
+
+    def __init__(self) -> None:
+        self.recorded = 0
+
+    def record(self, work: Work) -> Work:
+        self.recorded += 1
+        return make_fx(lambda: work())()
+
+
+class Scene:
+    """Answers that each remember something else and have begun to speak."""
+
+    def __init__(self, memories: Sequence[int | None], seed: int = 0) -> None:
+        self.model = ours()
+        self.pool = PagePool(self.model.shape, 200, PAGE)
+        draw = torch.Generator().manual_seed(seed)
+        for store in (self.pool.keys, self.pool.values):
+            store.normal_(generator=draw)
+        self.memories = [None if n is None else self.view(n) for n in memories]
+        self.scratches = [Scratch(self.pool, 16) for _ in memories]
+        for number, scratch in enumerate(self.scratches):
+            scratch.extend(1 + number % 5)
+        self.position = 40
+
+    def view(self, length: int) -> View:
+        lease = self.pool.lease(self.pool.pages_for(length))
+        table = [lease.take() for _ in range(lease.rights)]
+        return View.of(table, length, PAGE, self.pool.device)
+
+    def rows(self, ids: Sequence[int]) -> list[Row]:
+        """The next word of each."""
+        self.position += 1
+        return [
+            Row(self.model.lay_text([token], self.position + 3 * n), memory, scratch)
+            for n, (token, memory, scratch) in enumerate(
+                zip(ids, self.memories, self.scratches, strict=True)
+            )
+        ]
+
+    def decoding(self, reader: Reader, recorder: Recorder, rows: int = 8) -> DecodeForward:
+        return DecodeForward(self.model, self.pool, reader, rows=rows, recorder=recorder, **MOST)
+
+
+def spoken(scene: Scene, runner: Runner, words: int) -> tuple[Tensor, Tensor]:
+    """Logits of some words of all, and what the pool then holds."""
+    ids = list(range(20, 20 + len(scene.scratches)))
+    seen = []
+    for _ in range(words):
+        seen.append(runner.forward(scene.rows(ids)))
+        ids = seen[-1].argmax(dim=-1).tolist()
+    return torch.stack(seen), scene.pool.keys.clone()
+
+
+def agree(memories: Sequence[int | None], reader: Reader, recorder: Recorder, words: int) -> None:
+    plain, other = Scene(memories), Scene(memories)
+    wanted, stored = spoken(plain, Runner(plain.model, plain.pool, TorchReader()), words)
+    decoding = other.decoding(reader, recorder)
+    got, found = spoken(other, Runner(other.model, other.pool, reader, decoding), words)
+    assert torch.allclose(got, wanted, atol=1e-4)
+    assert torch.allclose(found, stored, atol=1e-5)
+
+
+@pytest.mark.parametrize("memories", [
+    [9], [9, 24], [24, 1, 8], [5, None, 0, 17], [3, 20, None, 8, 24, 7, 1],
+])  # fmt: skip
+def test_recorded_forwards_give_the_logits_of_ordinary_ones(memories) -> None:
+    """Over page borders, with and without memory, with rows that are missing."""
+    recorder = Traced()
+    agree(memories, GatheringReader(), recorder, words=10)
+    assert recorder.recorded == 1, "one number of rows is recorded once"
+
+
+def test_our_kernel_reads_static_tables_as_the_reference_reads_views() -> None:
+    need(importlib.util.find_spec("triton") is not None, "triton")
+    agree([9, None, 24], TritonReader(chunk=16), Repeating(), words=2)
+
+
+def test_an_answer_that_joins_or_leaves_changes_nothing_for_the_others() -> None:
+    scene = Scene([9, 24, 17])
+    runner = Runner(
+        scene.model, scene.pool, GatheringReader(), scene.decoding(GatheringReader(), Traced())
+    )
+    plain = Scene([9, 24, 17])
+    eager = Runner(plain.model, plain.pool, TorchReader())
+    for step, chosen in enumerate([[0], [0, 1, 2], [2, 0], [1], [0, 1, 2]]):
+        ids = [30 + step, 40 + step, 50 + step]
+        ours_, theirs = scene.rows(ids), plain.rows(ids)
+        got = runner.forward([ours_[n] for n in chosen])
+        wanted = eager.forward([theirs[n] for n in chosen])
+        assert torch.allclose(got, wanted, atol=1e-4)
+
+
+def test_an_answer_may_look_at_another_memory_with_every_word() -> None:
+    scene, plain = Scene([9]), Scene([9])
+    runner = Runner(
+        scene.model, scene.pool, GatheringReader(), scene.decoding(GatheringReader(), Traced())
+    )
+    eager = Runner(plain.model, plain.pool, TorchReader())
+    for length in (9, 12, 3, 24):
+        for one in (scene, plain):
+            one.memories = [one.view(length)]
+        got, wanted = runner.forward(scene.rows([33])), eager.forward(plain.rows([33]))
+        assert torch.allclose(got, wanted, atol=1e-4)
+
+
+def test_what_it_does_not_take_is_run_as_ever() -> None:
+    scene = Scene([9, 9])
+    decoding = scene.decoding(GatheringReader(), Traced(), rows=2)
+    word = scene.rows([20, 21])
+    assert decoding.takes(word)
+    assert not decoding.takes([*word, word[0]]), "too many"
+    two = Row(scene.model.lay_text([1, 2], 50), scene.memories[0], scene.scratches[0])
+    assert not decoding.takes([two]), "two words"
+    watched = Row(word[0].chunk, word[0].memory, word[0].scratch, Observed(4))
+    assert not decoding.takes([watched]), "somebody notes what it asks"
+    assert not decoding.takes([Row(word[0].chunk, scene.view(28), word[0].scratch)]), "too long"
+    lengths = torch.tensor([[9, 4]] * 4, dtype=torch.int32)
+    own = View.of([0, 1, 2], 9, PAGE, scene.pool.device, lengths)
+    assert not decoding.takes([Row(word[0].chunk, own, word[0].scratch)]), "heads of their own"
+    runner = Runner(scene.model, scene.pool, TorchReader(), decoding)
+    assert runner.forward([two]).shape == (1, 320)
+
+
+def test_what_was_said_before_does_not_change_when_more_is_said() -> None:
+    scene = Scene([9])
+    runner = Runner(
+        scene.model, scene.pool, GatheringReader(), scene.decoding(GatheringReader(), Traced())
+    )
+    first = runner.forward(scene.rows([20]))
+    copied = first.clone()
+    runner.forward(scene.rows([77]))
+    assert torch.equal(first, copied)
+
+
+def test_a_forward_that_fails_leaves_the_scratches_as_they_were() -> None:
+    class Broken(Recorder):
+        def record(self, work: Work) -> Work:
+            def fail() -> Tensor:
+                raise RuntimeError("no")
+
+            return fail
+
+    scene = Scene([9, 4])
+    runner = Runner(
+        scene.model, scene.pool, GatheringReader(), scene.decoding(GatheringReader(), Broken())
+    )
+    held = [scratch.held for scratch in scene.scratches]
+    with pytest.raises(RuntimeError, match="no"):
+        runner.forward(scene.rows([20, 21]))
+    assert [scratch.held for scratch in scene.scratches] == held
+
+
+def test_everything_can_be_recorded_before_anybody_asks() -> None:
+    scene = Scene([9, 9, 9])
+    recorder = Traced()
+    pool = PagePool(scene.model.shape, 200, PAGE)
+    decoding = DecodeForward(
+        scene.model, pool, GatheringReader(), rows=5, recorder=recorder, **MOST
+    )
+    decoding.prepare()
+    assert recorder.recorded == 4  # 1, 2, 4 and 8
+    assert pool.keys.isfinite().all()
+    scene.pool = pool
+    scene.scratches = [Scratch(pool, 16) for _ in range(3)]
+    scene.memories = [None] * 3
+    assert (
+        Runner(scene.model, pool, GatheringReader(), decoding)
+        .forward(scene.rows([20, 21, 22]))
+        .isfinite()
+        .all()
+    )
+    assert recorder.recorded == 4
+
+
+def test_where_there_is_no_gpu_or_the_reader_needs_the_host_nothing_is_recorded() -> None:
+    scene = Scene([9])
+    assert graphed(scene.model, scene.pool, GatheringReader(), rows=4, **MOST) is None
+    with pytest.raises(ValueError, match="TorchReader computes on the host"):
+        scene.decoding(TorchReader(), Repeating())
+    assert ROWS == (1, 2, 4, 8, 16, 32)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("memories", [[9], [5, None, 0, 17], [3, 20, None, 8, 24, 7, 1]])
+def test_cuda_graphs_give_the_logits_of_ordinary_forwards(memories) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    from tests.models.on_device import moved
+
+    device = torch.device("cuda")
+    plain, other = (moved(Scene(memories), device) for _ in range(2))
+    wanted, _ = spoken(plain, Runner(plain.model, plain.pool, TorchReader()), 10)
+    reader = TritonReader()
+    decoding = other.decoding(reader, Graphs(device))
+    got, _ = spoken(other, Runner(other.model, other.pool, reader, decoding), 10)
+    assert torch.allclose(got, wanted, atol=1e-3)
