@@ -82,9 +82,11 @@ async def _alone(options: argparse.Namespace) -> None:
         seconds=options.seconds or _ALONE_S,
         slack_s=options.slack / 1000,
     )
+    publish([{"figure": key, "value": value} for key, value in row.items()], None)
     if options.markdown:
         options.markdown.write_text(f"{stamp()}\n\n{markdown([row])}\n", encoding="utf-8")
-    publish([row], options.json)
+    if options.json:
+        _write(options.json, [row])
 
 
 async def _beside(options: argparse.Namespace) -> None:
@@ -96,11 +98,15 @@ async def _beside(options: argparse.Namespace) -> None:
             rows += compared(found, LOOKOUT)
             print(page(found), flush=True)
             if options.json:
-                options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+                _write(options.json, rows)
             if options.markdown:
                 options.markdown.write_text(explained(rows), encoding="utf-8")
             if draw is not None:
                 draw(rows, options.plot)
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    path.write_text(json.dumps(list(rows), indent=1) + "\n", encoding="utf-8")
 
 
 def _plan(options: argparse.Namespace) -> Plan:

@@ -20,6 +20,7 @@ from core.kept import KeptStep
 from stream.cameras.answer import AnswerResult, Question
 from stream.cameras.camera import Camera
 from stream.cameras.registry import Cameras
+from stream.cameras.view import CameraView
 from stream.compose import open_house
 from stream.settings import Settings
 from stream.sources import open_source
@@ -34,7 +35,7 @@ class Witnessed:
     """
 
     def __init__(self, frames_per_step: int, fps: float) -> None:
-        self._per_step = frames_per_step
+        self.frames_per_step = frames_per_step
         self._fps = fps
         self._waiting: deque[Frame] = deque()
         self._soonest = inf  # monotonic time at stream second 0
@@ -104,13 +105,19 @@ async def measure(
         asking = partial(_ask, list(watched), askers, seconds, results)
         answering = await _phase(seen, asking, rate, slack_s)
         views = [camera.view() for camera in watched]
+    settled = {"cameras": cameras, "fps": rate, "askers": askers}
+    return {"source": views[0].url} | settled | _figures(idle, answering, views, results)
+
+
+def _figures(
+    idle: dict[str, float],
+    answering: dict[str, float],
+    views: Sequence[CameraView],
+    results: Sequence[AnswerResult],
+) -> Row:
     ttft = [result.ttft_ms for result in results if result.ttft_ms is not None]
     speaking = [result.tokens_per_s for result in results if result.tokens_per_s is not None]
     return {
-        "source": views[0].url,
-        "cameras": cameras,
-        "fps": rate,
-        "askers": askers,
         "frames_per_s_idle": idle["frames_per_s"],
         "frames_per_s_answering": answering["frames_per_s"],
         "ratio": answering["frames_per_s"] / idle["frames_per_s"],
@@ -159,14 +166,19 @@ async def _phase(
     ended, cpu = time.monotonic(), time.process_time() - cpu
     after = [await one.moved() for one in seen]
     allowed = 1 / fps + slack_s
-    due = max(1, round((ended - began) * fps)) * len(seen)
     await asyncio.sleep(allowed)  # for those due last
-    in_time = sum(late <= allowed for one in seen for late in one.since(began, ended))
+    due = in_time = 0
+    for one in seen:
+        late = one.since(began, ended)
+        # Lost frames are never seen: at least as many whole steps were due as the clock says.
+        steps = int((ended - began) * fps / one.frames_per_step)
+        due += max(steps * one.frames_per_step, len(late))
+        in_time += sum(seconds <= allowed for seconds in late)
     rates = [(b - a) / (t - s) for (a, s), (b, t) in zip(before, after, strict=True)]
     return {
         "frames_per_s": sum(rates) / len(rates),
         "due": due,
-        "late_percent": 100 * max(0, due - in_time) / due,
+        "late_percent": 100 * (due - in_time) / max(1, due),
         "cpu_per_s": cpu / (ended - began),
     }
 

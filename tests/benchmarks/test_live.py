@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 
+import numpy as np
 import pytest
 
 from benchmarks.live import main
 from benchmarks.live.contenders import CONTENDERS
 from benchmarks.live.figures import COLUMNS, percentile
+from benchmarks.live.house import Witnessed
 from benchmarks.live.stage import Phase
+from core.frames import Frame, Segment
+from core.kept import KeptStep
 from tests.evaluation.pruning.scenes import folder
 
 SHORT = ["--fps", "8", "--seconds", "0.5"]
@@ -114,3 +119,19 @@ def test_percentiles_are_values_that_were_measured():
     assert percentile([5, 1, 4, 2, 3], 0.5) == 3
     assert percentile([5, 1, 4, 2, 3], 0.95) == 5
     assert percentile([], 0.5) is None
+
+
+async def test_a_camera_is_late_by_its_own_clock_which_the_soonest_frame_sets():
+    witnessed = Witnessed(frames_per_step=2, fps=4.0)
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    arrived = [time.monotonic() - 10 + n / 4 for n in range(4)]
+    frames = [Frame(n / 4, at + 0.1 * (n == 2), pixels) for n, at in enumerate(arrived)]
+    first = KeptStep(0.125, 1, 1, (0,))
+    await witnessed(Segment(0, tuple(frames[:2])), ())  # a method that looks ahead holds it back
+    assert not witnessed.entered
+    await witnessed(Segment(1, tuple(frames[2:])), (first,))
+    late = witnessed.since(arrived[0], arrived[0] + 10)
+    assert late == pytest.approx([9.75, 9.75], abs=0.5)  # due when its second frame came
+    assert witnessed.since(arrived[1] + 0.01, arrived[0] + 10) == []
+    await witnessed(None, (KeptStep(0.625, 1, 1, (0,)),))
+    assert len(witnessed.since(arrived[0], arrived[0] + 10)) == 4
