@@ -17,14 +17,17 @@ from engine.bank import Bank
 from engine.commands import Command, nobody
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.limits import Limits
+from engine.noting import Noting
 from engine.recalling import Recalling
 from engine.requests import (
     AnswerListener,
     Ask,
     Ended,
+    NoteListener,
     Perceived,
     PerceiveListener,
     SaveListener,
+    unheard,
 )
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting
@@ -55,6 +58,10 @@ class Engine:
         scheduler: how steps are composed.
         reader: how attention reads pages.
         speaking: what answers see and where their tokens stand.
+        noting: what notes are taken; None: none are. The limits make room for them.
+
+    Raises:
+        ValueError: if the limits make no room for notes that are to be taken.
     """
 
     def __init__(
@@ -64,9 +71,13 @@ class Engine:
         scheduler: Scheduler | None = None,
         reader: Reader | None = None,
         speaking: Speaking = DEFAULT,
+        noting: Noting | None = None,
     ) -> None:
         self.model = model
         self.limits = limits or Limits()
+        needed = 0 if noting is None else noting.tokens(model)
+        if noting is not None and (self.limits.note_tokens < needed or not self.limits.noting):
+            raise ValueError(f"notes of {needed} tokens are to be taken, the limits have no room")
         pages = self.limits.pages(model.max_step_tokens, model.marker_tokens)
         self.pool = PagePool(model.shape, pages, self.limits.page_size, model.device)
         self._work = Work()
@@ -78,6 +89,7 @@ class Engine:
             self._work,
             self.limits,
             speaking,
+            noting,
         )
         self._speaking = speaking
         self._inbox: deque[Command] = deque()
@@ -113,6 +125,7 @@ class Engine:
         selecting: Selecting | None = None,
         recalling: Recalling | None = None,
         restored: MemoryState | None = None,
+        on_note: NoteListener = unheard,
     ) -> MemoryHandle:
         """A new camera's memory; the listener is told when it is ready, or why it cannot be.
 
@@ -125,13 +138,14 @@ class Engine:
                 memory.
             recalling: how steps that memory gives up are archived and read again; None loses them.
             restored: what it holds from the start, checked by `memory.saving`; None: nothing.
+            on_note: told of each note, those that are restored included.
 
         Raises:
             ValueError: if answers could choose or recall more than the limits make room for, or
                 both choose and recall, or the archive does not suit what is given up.
             EngineDead: if the engine has ended.
         """
-        handle = MemoryHandle(OnlinePruner(policy, budget))
+        handle = MemoryHandle(OnlinePruner(policy, budget), on_note=on_note)
         if selecting is not None:
             self._check_room(selecting)
             handle.selecting, handle.bank = selecting, Bank(selecting.bank_steps)
@@ -149,6 +163,7 @@ class Engine:
                     self.model.rotation,
                     archive,
                     self.limits.reach(self.model.reach),
+                    self.limits.noting,
                 )
             except LookoutError as error:
                 handle.closed = True
@@ -304,7 +319,7 @@ class Engine:
             while True:
                 self._steps.sweep()
                 with self._wake:
-                    while not (self._inbox or self._closing or self._work.anything):
+                    while not (self._inbox or self._closing or self._steps.busy):
                         if not self._wake.wait(self._work.patience):
                             break  # something may have come from the disk
                     if self._closing:

@@ -18,8 +18,9 @@ from engine.detokenizer import Detokenizer
 from engine.positions.line import Line
 from engine.positions.scheme import Stand
 from engine.recalling import Recalling, Seeking
-from engine.requests import AnswerListener, Ask, PerceiveListener
+from engine.requests import AnswerListener, Ask, NoteListener, PerceiveListener, unheard
 from engine.selecting import Selecting
+from engine.stretch import Stretch
 from memory.memory import KVMemory
 from memory.observation import Observed
 from memory.scratch import Scratch
@@ -50,6 +51,8 @@ class MemoryHandle:
     on_their_way: int = 0  # segments handed in and not yet told about
     held_back: int = 0  # frames of steps that the pruner has not decided about yet
     closed: bool = False
+    unnoted: Stretch = field(default_factory=Stretch)  # what came in since its newest note
+    on_note: NoteListener = unheard
     selecting: Selecting | None = None  # None: answers read the memory
     bank: Bank | None = None  # what they choose from
 

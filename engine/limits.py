@@ -26,6 +26,8 @@ class Limits:
         selector_budget: most visual tokens that an answer reads by choice; 0 where none chooses.
         bank_steps: most temporal steps that it chooses from.
         recall_budget: most tokens that an answer reads of an archive.
+        noting: tokens of each capacity that are for notes; 0 where none are taken.
+        note_tokens: that asking for a note and saying it take at most.
     """
 
     cameras: int = 4
@@ -39,6 +41,8 @@ class Limits:
     selector_budget: int = 0
     bank_steps: int = 0
     recall_budget: int = 0
+    noting: int = 0
+    note_tokens: int = 0
 
     def reach(self, positions: int | None) -> Reach | None:
         """How far back memories may hold something, so that the ends of answers still reach it.
@@ -73,4 +77,7 @@ class Limits:
         answer = pages(self.capacity) + pages(max(chosen, self.recall_budget) + said)
         if self.recall_budget:
             answer += pages(self.prompt_tokens)
-        return self.cameras * camera + self.answers * answer
+        note = 0
+        if self.noting:  # one is written at a time, and some may be computed anew meanwhile
+            note = pages(self.capacity) + pages(self.note_tokens) + pages(self.noting) + 1
+        return self.cameras * camera + self.answers * answer + note
