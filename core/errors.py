@@ -13,6 +13,7 @@ LookoutError
 |   |-- CameraNotFound
 |   |-- CameraExists
 |   |-- CapacityExceeded     no memory left to give it
+|   |-- Overloaded           retryable: no time left to watch it
 |   |-- MemoryDamaged        what was saved of it is not whole: it starts empty
 |   |-- MemoryForeign        what was saved of it fits no more: it starts empty
 |   |-- MemoryNotSaved       retryable: the disk would not take it
@@ -72,10 +73,14 @@ class QuestionTooLong(AnswerError):
 
 
 class Busy(AnswerError):
-    """Too many answers are being given."""
+    """Too many answers are being given; `retry_after_s` says about how long to wait, if known."""
 
     retryable = True
     code = "busy"
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class CameraBlind(AnswerError):
@@ -113,6 +118,13 @@ class CapacityExceeded(CameraError):
     """No memory is left to give."""
 
     code = "capacity_exceeded"
+
+
+class Overloaded(CameraError):
+    """The engine has no time left to watch one more; the message says how much it would need."""
+
+    retryable = True
+    code = "overloaded"
 
 
 class MemoryDamaged(CameraError):

@@ -13,16 +13,17 @@ from collections.abc import Callable
 
 from core.errors import Busy, CameraError, EngineDead, LookoutError
 from core.frames import Segment
+from engine.admission import Admission
 from engine.bank import Bank
 from engine.commands import Command, nobody
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.limits import Limits
 from engine.noting import Noting
+from engine.places import Places
 from engine.recalling import Recalling
 from engine.requests import (
     AnswerListener,
     Ask,
-    Ended,
     NoteListener,
     Perceived,
     PerceiveListener,
@@ -81,11 +82,12 @@ class Engine:
         pages = self.limits.pages(model.max_step_tokens, model.marker_tokens)
         self.pool = PagePool(model.shape, pages, self.limits.page_size, model.device)
         self._work = Work()
+        composer = scheduler or Scheduler()
         self._steps = Steps(
             model,
             self.pool,
             reader or TorchReader(),
-            scheduler or Scheduler(),
+            composer,
             self._work,
             self.limits,
             speaking,
@@ -94,7 +96,13 @@ class Engine:
         self._speaking = speaking
         self._inbox: deque[Command] = deque()
         self._wake = threading.Condition()
-        self._open_answers = 0
+        self._places = Places(self.limits.answers, self.limits.waiting)
+        self._admission = Admission(
+            lambda: composer.cost,
+            composer.prefill_tokens,
+            composer.encode_tokens,
+            self.limits.load,
+        )
         self._closing = False
         self._dead: EngineDead | None = None
         self._thread = threading.Thread(target=self._run, name="lookout-engine", daemon=True)
@@ -126,6 +134,7 @@ class Engine:
         recalling: Recalling | None = None,
         restored: MemoryState | None = None,
         on_note: NoteListener = unheard,
+        fps: float | None = None,
     ) -> MemoryHandle:
         """A new camera's memory; the listener is told when it is ready, or why it cannot be.
 
@@ -139,8 +148,11 @@ class Engine:
             recalling: how steps that memory gives up are archived and read again; None loses them.
             restored: what it holds from the start, checked by `memory.saving`; None: nothing.
             on_note: told of each note, those that are restored included.
+            fps: frames per second that are due, which must fit beside the other cameras; None: as
+                many as there is time for.
 
         Raises:
+            Overloaded: if the cameras would need more of the engine's time than there is.
             ValueError: if answers could choose or recall more than the limits make room for, or
                 both choose and recall, or the archive does not suit what is given up.
             EngineDead: if the engine has ended.
@@ -152,6 +164,14 @@ class Engine:
         if recalling is not None:
             self._check_recalling(recalling, selecting, eviction)
             handle.recalling = recalling
+
+        if fps is not None:
+            self._admission.admit(handle.number, fps)
+
+        def told(result: Perceived | LookoutError) -> None:
+            if isinstance(result, LookoutError):
+                self._admission.leave(handle.number)
+            listener(result)
 
         def fill() -> None:
             try:
@@ -167,17 +187,17 @@ class Engine:
                 )
             except LookoutError as error:
                 handle.closed = True
-                listener(error)
+                told(error)
                 return
             self._work.memories.append(handle)
             if restored is None:
-                handle.segments.append(SegmentJob(handle, None, listener, is_sink=True))
+                handle.segments.append(SegmentJob(handle, None, told, is_sink=True))
             else:
-                self._steps.restore(handle, restored, listener)
+                self._steps.restore(handle, restored, told)
 
         def failed(error: LookoutError) -> None:
             self._steps.close_memory(handle)
-            listener(CameraError(f"its memory could not be made: {error}"))
+            told(CameraError(f"its memory could not be made: {error}"))
 
         self._submit(fill, failed)
         return handle
@@ -192,7 +212,12 @@ class Engine:
 
     def close_memory(self, handle: MemoryHandle) -> None:
         """Give a memory back, ending its segments and answers. Idempotent, returns at once."""
+        self._admission.leave(handle.number)
         self._submit(lambda: self._steps.close_memory(handle), even_when_closing=True)
+
+    def load(self, handle: MemoryHandle) -> float | None:
+        """Share of the engine's time that a camera needs; None if it is not known (yet)."""
+        return self._admission.share(handle.number)
 
     def perceive(
         self,
@@ -218,6 +243,9 @@ class Engine:
         def told(result: Perceived | LookoutError) -> None:
             with self._wake:
                 handle.on_their_way -= 1
+            if isinstance(result, Perceived) and segment is not None:
+                prefilled = 0 if job.chunk is None else len(job.chunk)
+                self._admission.note(handle.number, len(segment.frames), job.size, prefilled)
             listener(result)
 
         job = SegmentJob(handle, segment, told, budget=budget)
@@ -236,18 +264,14 @@ class Engine:
             Busy: if too many answers are being given or waited for.
             EngineDead: if the engine has ended.
         """
-        answer = AnswerHandle(handle, ask, _Counted(listener, self._answer_over))
-        with self._wake:
-            most = self.limits.answers + self.limits.waiting
-            if self._open_answers >= most:
-                raise Busy(f"{most} questions are being answered or waited for; ask again shortly")
-            self._open_answers += 1
+        place = self._places.take(listener)
+        answer = AnswerHandle(handle, ask, place)
         try:
             self._submit(
                 lambda: self._steps.accept(answer), lambda error: self._steps.lose(answer, error)
             )
         except EngineDead:
-            self._answer_over()
+            place.give_back()
             raise
         return answer
 
@@ -310,10 +334,6 @@ class Engine:
             self._inbox.append(Command(run, failed))
             self._wake.notify()
 
-    def _answer_over(self) -> None:
-        with self._wake:
-            self._open_answers -= 1
-
     def _run(self) -> None:
         try:
             while True:
@@ -342,17 +362,3 @@ class Engine:
         for command in commands:  # so that every handle submitted is in the work and is told
             command.perform_last(reason)
         self._steps.abandon(reason)
-
-
-class _Counted:
-    """A listener that also frees a place among the open answers."""
-
-    def __init__(self, inner: AnswerListener, over: Callable[[], None]) -> None:
-        self.begun = inner.begun
-        self.delta = inner.delta
-        self._inner = inner
-        self._over = over
-
-    def ended(self, ended: Ended) -> None:
-        self._over()
-        self._inner.ended(ended)

@@ -28,6 +28,7 @@ class Limits:
         recall_budget: most tokens that an answer reads of an archive.
         noting: tokens of each capacity that are for notes; 0 where none are taken.
         note_tokens: that asking for a note and saying it take at most.
+        load: share of the engine's time that cameras may need together.
     """
 
     cameras: int = 4
@@ -43,6 +44,7 @@ class Limits:
     recall_budget: int = 0
     noting: int = 0
     note_tokens: int = 0
+    load: float = 0.95
 
     def reach(self, positions: int | None) -> Reach | None:
         """How far back memories may hold something, so that the ends of answers still reach it.

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.pace import Load, StepPace, fitting
+from engine.pace import Cost, Load, StepPace, fitting
 from engine.turns import Turns, Waiting, parts
 
 __all__ = ["Load", "Scheduler", "StepPlan", "Waiting"]
@@ -85,6 +85,11 @@ class Scheduler:
                 granted.append(self._prefills.grant(job, min(job.size, left)))
                 left -= granted[-1][1]
         return StepPlan(tuple(decoding), tuple(granted), seen, budget, to_see)
+
+    @property
+    def cost(self) -> Cost | None:
+        """What steps cost; None while too little was measured. From any thread."""
+        return self.pace.cost if self.pace is not None and self.pace.measured else None
 
     def note(self, load: Load, ms: float) -> None:
         """A step that did so much took so many milliseconds."""

@@ -81,6 +81,7 @@ class CamerasSeam(Protocol):
         Raises:
             CameraExists: if the name is taken.
             CapacityExceeded: if no memory is left for one more.
+            Overloaded: if no time is left for one more.
             ConfigError: if the source cannot be made.
         """
 

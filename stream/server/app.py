@@ -21,6 +21,7 @@ from core.errors import (
     Forbidden,
     LookoutError,
     MemoryNotSaved,
+    Overloaded,
     SourceUnavailable,
     Unauthorized,
 )
@@ -45,6 +46,7 @@ STATUS: tuple[tuple[type[LookoutError], int], ...] = (
     (Busy, 503),
     (CameraBlind, 503),
     (CapacityExceeded, 503),
+    (Overloaded, 503),
     (SourceUnavailable, 503),
     (MemoryNotSaved, 503),
     (LookoutError, 400),
@@ -114,8 +116,11 @@ def _health(
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, LookoutError)
     status = next(code for kind, code in STATUS if isinstance(error, kind))
-    headers = {"www-authenticate": "Bearer"} if status == 401 else None
-    return _json(error_body(error), status, headers)
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
+    body = error_body(error)
+    if body.lookout is not None:
+        headers["retry-after"] = str(-(-body.lookout.retry_after_ms // 1000))
+    return _json(body, status, headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -29,6 +29,9 @@ class CameraList(BaseModel):
     """All cameras."""
 
     cameras: tuple[Camera, ...]
+    load: float | None = Field(
+        description="Share of the engine's time that they need together; null: not known yet."
+    )
 
 
 class SavedMemory(BaseModel):
@@ -47,7 +50,9 @@ def camera_routes(cameras: CamerasSeam, desk: Desk) -> APIRouter:
     @router.get("")
     async def listed() -> CameraList:
         """All cameras with their numbers."""
-        return CameraList(cameras=wire.cameras(cameras))
+        all_of_them = wire.cameras(cameras)
+        loads = [one.load for one in all_of_them if one.load is not None]
+        return CameraList(cameras=all_of_them, load=sum(loads) if loads else None)
 
     @router.post("", status_code=201)
     async def attach(request: Request, wanted: CameraRequest) -> Camera:

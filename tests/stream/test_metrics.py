@@ -59,6 +59,12 @@ def test_gaps_between_tokens_add_up_over_answers():
     assert seen["lookout_time_to_first_token_seconds_count[]"] == 3
 
 
+def test_what_a_camera_needs_of_the_engine_is_a_share():
+    seen = scraped(view(name="a", load=0.25), view(name="b", load=None))
+    assert seen["lookout_camera_load_ratio[('camera', 'a')]"] == 0.25
+    assert "lookout_camera_load_ratio[('camera', 'b')]" not in seen
+
+
 def test_what_a_camera_gave_up_is_a_number_that_rises():
     names = [view(name=str(rung), overload=str(rung), frames_skipped=7) for rung in RUNGS]
     seen = scraped(*names)

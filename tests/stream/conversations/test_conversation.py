@@ -234,6 +234,14 @@ async def test_an_answer_cut_by_its_token_limit_is_incomplete() -> None:
         assert me.text(done["id"]) == "a red "
 
 
+async def test_who_is_refused_because_all_are_busy_is_told_when_to_ask_again() -> None:
+    async with house("porch") as there, client(there) as me:
+        there.cameras["porch"].refuses = Busy("full; ask again in about 3 s", 2.5)
+        await me.ask("What?")
+        error = (await me.done())["status_details"]["error"]
+        assert error["lookout"] == {"retry_after_ms": 2500}
+
+
 @pytest.mark.parametrize("refusal", [Busy("full"), CameraBlind("nothing seen yet")])
 async def test_a_refused_question_fails_its_response_and_nothing_else(
     refusal: Busy | CameraBlind,

@@ -29,6 +29,16 @@ async def test_cameras_are_listed_added_and_removed() -> None:
         assert (await web.delete("/api/cameras/toy")).status_code == 404
 
 
+async def test_the_list_says_how_much_of_the_engine_the_cameras_need_together() -> None:
+    async with house("porch", "yard") as there, httpx.AsyncClient(base_url=there.url) as web:
+        assert (await web.get("/api/cameras")).json()["load"] is None, "nothing is known yet"
+        there.cameras["porch"].change(load=0.25)
+        there.cameras["yard"].change(load=0.5)
+        listed = (await web.get("/api/cameras")).json()
+        assert listed["load"] == 0.75
+        assert [camera["load"] for camera in listed["cameras"]] == [0.25, 0.5]
+
+
 async def test_a_camera_that_cannot_be_added_says_why() -> None:
     async with house("porch", limit=1) as there, httpx.AsyncClient(base_url=there.url) as web:
         for body, status, code in (
