@@ -5,6 +5,7 @@ the same segments and the same question, so that whatever else the machine does 
 stream is accelerated: the camera looks for one temporal step and then not for a while, and pictures
 repeat, so that hours are a few hundred steps; clocks are those of the whole time. Memories that
 count seconds hold less of such a stream than of one that is watched without a break (`--every 1`).
+With `--days 7` the stream jumps to its second and its eighth day instead (`benchmarks.days`).
 """
 
 from __future__ import annotations
@@ -12,23 +13,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: others share the cores
 
 import torch
 
+from benchmarks.days import measure
 from benchmarks.footage import Footage, seen
-from benchmarks.meters import seconds
 from benchmarks.report import Row, markdown, publish, stamp
+from benchmarks.turns import Cost, Look, costs, look
 from core.errors import ConfigError, LookoutError
-from core.frames import Segment
-from core.tokens import VisualTokens
 from engine.recalling import Recalling
 from engine.side_by_side import Place, SideBySide
 from memory.presets import PRESETS, SINK_WINDOW, Preset, room
@@ -37,7 +35,6 @@ from models.vlm import VideoLanguageModel
 from stream.settings import ArchiveSettings, MemorySettings, PruningSettings
 
 MINUTES: Final = (1.0, 10.0, 60.0, 240.0)
-QUESTIONS: Final = ("What number was on the sign?", "What did the hand take?", "What do you see?")
 _PAGE: Final = MemorySettings().page_size
 _PICTURES: Final = 32  # different segments of the stream; then they repeat
 
@@ -63,68 +60,43 @@ def _measure(options: argparse.Namespace) -> list[Row]:
     chosen = _chosen(options.preset or [])
     if options.every < 1 or options.rounds < 1 or min(options.minutes) <= 0:
         raise ConfigError("--every and --rounds: at least 1; --minutes: above 0")
+    if options.days is not None and (options.days < 1 or options.plot):
+        raise ConfigError("--days: at least 1, and without --plot")
     model = load_model(options.model)
     pruning = PruningSettings()
     film = seen(model, "stream", options.source, _PICTURES, 1)
+    places = [_place(model, preset, options.tokens) for preset in chosen]
+    kept = (pruning.policy, pruning.budget)
+    if options.days is not None:
+        return measure(
+            model, film, places, kept, days=options.days, rounds=options.rounds, page_size=_PAGE
+        )
     rows: list[Row] = []
-    with SideBySide(
-        model,
-        [_place(model, preset, options.tokens) for preset in chosen],
-        pruning.policy,
-        pruning.budget,
-        segment_steps=1,
-        answers=1,
-        page_size=_PAGE,
-    ) as memories:
+    with SideBySide(model, places, *kept, segment_steps=1, answers=1, page_size=_PAGE) as memories:
         memories.open(memories.places)
         stream, entered, now = _stream(film, options.every), 0, 0.0
         for minutes in sorted(options.minutes):
             while now < 60 * minutes:
-                now, segment, tokens = next(stream)
+                now, (segment, tokens) = next(stream)
                 memories.perceive(segment, dict.fromkeys(memories.open_names, tokens))
                 entered += 1
-            costs = _costs(memories, [next(stream) for _ in range(options.rounds)])
+            looks = [next(stream)[1] for _ in range(options.rounds)]
+            found = costs(memories, [dict.fromkeys(memories.open_names, one) for one in looks])
             entered += options.rounds
-            rows += _rows(memories, minutes, entered, costs)
+            rows += _rows(memories, minutes, entered, found)
     return rows
 
 
-def _stream(film: Footage, every: float) -> Iterator[tuple[float, Segment, VisualTokens]]:
-    """Without end: time, frames and tokens of one temporal step after the other."""
-    number, gap = 0, film.segments[0].frames[1].pts - film.segments[0].frames[0].pts
-    while True:
-        place, t = number % len(film.tokens), number * every
-        before = film.segments[place].frames
-        frames = tuple(replace(f, pts=t + n * gap, arrived=t) for n, f in enumerate(before))
-        yield (
-            t,
-            Segment(number, frames),
-            replace(film.tokens[place], times=(t + gap / 2,)),
-        )
-        number += 1
-
-
-def _costs(
-    memories: SideBySide, coming: Sequence[tuple[float, Segment, VisualTokens]]
-) -> dict[str, tuple[float, float]]:
-    """Seconds of a segment and to the first token by memory, medians; another begins each time."""
-    names, device = memories.open_names, memories.model.device
-    taken: dict[str, list[float]] = {name: [] for name in names}
-    spoken: dict[str, list[float]] = {name: [] for name in names}
-    for number, (_, segment, tokens) in enumerate(coming):
-        question = QUESTIONS[number % len(QUESTIONS)]
-        for turn in range(len(names)):
-            name = names[(turn + number) % len(names)]
-            took = seconds(device, partial(memories.perceive, segment, {name: tokens}))
-            taken[name].append(took)
-            spoken[name].append(seconds(device, partial(memories.ask, [(name, question)], 1)))
-    return {name: (median(taken[name]), median(spoken[name])) for name in names}
+def _stream(film: Footage, every: float) -> Iterator[tuple[float, Look]]:
+    """Without end: time, and frames and tokens, of one temporal step after the other."""
+    for number in count():
+        yield number * every, look(film, number, number * every)
 
 
 def _rows(
-    memories: SideBySide, minutes: float, entered: int, costs: dict[str, tuple[float, float]]
+    memories: SideBySide, minutes: float, entered: int, found: Mapping[str, Cost]
 ) -> list[Row]:
-    segment, first = costs[SINK_WINDOW]
+    usual = found[SINK_WINDOW]
     return [
         {
             "minutes": minutes,
@@ -132,10 +104,10 @@ def _rows(
             "preset": name,
             "held_tokens": memories.memory(name).held,
             "held_bytes": memories.held_bytes(name),
-            "ms_per_segment": 1000 * costs[name][0],
-            "segment_times_sink_window": costs[name][0] / segment,
-            "ms_to_first_token": 1000 * costs[name][1],
-            "first_token_times_sink_window": costs[name][1] / first,
+            "ms_per_segment": found[name].segment,
+            "segment_times_sink_window": found[name].segment / usual.segment,
+            "ms_to_first_token": found[name].first_token,
+            "first_token_times_sink_window": found[name].first_token / usual.first_token,
         }
         for name in memories.open_names
     ]
@@ -183,6 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--every", type=float, default=10.0, help="seconds between two looks of the camera"
+    )
+    parser.add_argument(
+        "--days", type=int, help="compare the first day, a day and so many later; no --minutes"
     )
     parser.add_argument("--rounds", type=int, default=9, help="segments timed at each length")
     parser.add_argument(

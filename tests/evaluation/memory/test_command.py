@@ -93,10 +93,28 @@ def test_the_benchmark_has_a_row_for_each_preset_at_each_length(checkpoint, tmp_
     assert paths["markdown"].read_text().count("\n| ") == len(rows) + 2
 
 
+def test_the_benchmark_compares_days_with_the_first_one(checkpoint, tmp_path, capfd):
+    path = tmp_path / "days.json"
+    call = ["--model", checkpoint, "--days", "3", "--rounds", "2", "--tokens", "256"]
+    assert bench.main([*call, "--preset", LOOKOUT, "--json", str(path)]) == 0
+    capfd.readouterr()
+    rows = json.loads(path.read_text())
+    assert [(row["preset"], row["days"]) for row in rows] == [
+        (name, day) for name in (SINK_WINDOW, LOOKOUT) for day in (0, 1, 3)
+    ]
+    for row in rows:
+        assert row["next_position"] // 2_000_000 >= row["days"]
+        assert row["farthest_positions_back"] < 4096
+        assert row["held_bytes"] <= rows[0]["held_bytes"] * 256 / rows[0]["held_tokens"]
+        assert (row["segment_times_day_0"] == 1) == (row["days"] == 0)
+        assert row["ms_to_first_token"] > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [(["--preset", "magic"], "recent_4"), (["--every", "0"], "--every"),
-     (["--tokens", "16"], "--tokens")],
+     (["--tokens", "16"], "--tokens"), (["--days", "0"], "--days"),
+     (["--days", "7", "--plot", "x.png"], "--plot")],
 )  # fmt: skip
 def test_a_wrong_benchmark_is_status_2(arguments, named, checkpoint, capsys):
     assert bench.main(["--model", checkpoint, *arguments]) == 2
