@@ -1,9 +1,9 @@
 """`lookout bench memory --days 7`: whether the seventh day costs what the first one does.
 
 Each preset watches three streams: one has just begun, one runs for a day and one for a week. Of
-each equally many steps are really seen, spread over its days, between which clock and positions jump.
-Then all take turns with the same segment and the same question, so that whatever else the machine
-does hits all alike. A clock of more digits makes a few tokens more per step.
+each equally many steps are really seen, spread over its days; between two days clock and positions
+jump. Then all take turns with the same segment and the same question, so that whatever else the
+machine does hits all alike. A clock of more digits makes a few tokens more per step.
 """
 
 from __future__ import annotations
