@@ -16,6 +16,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from engine.limits import Limits
 from engine.rows import Row
 from memory.pool import PagePool
 from memory.readers.reader import Reader, StaticPlan
@@ -150,10 +151,7 @@ def graphed(
     model: VideoLanguageModel,
     pool: PagePool,
     reader: Reader,
-    *,
-    memory_tokens: int,
-    scratch_tokens: int,
-    rows: int,
+    limits: Limits,
 ) -> DecodeForward | None:
     """Recorded as CUDA graphs, all of them now; None where there are none or they cannot be had.
 
@@ -161,15 +159,15 @@ def graphed(
         model: what to run.
         pool: where keys and values go; it holds nothing yet.
         reader: how attention reads them.
-        memory_tokens: most that a row remembers.
-        scratch_tokens: most that a row has in its scratch.
-        rows: most at once.
+        limits: of answers.
     """
     if pool.device.type != "cuda" or not reader.replayable:
         return None
     forward = DecodeForward(
-        model, pool, reader, memory_tokens=memory_tokens, scratch_tokens=scratch_tokens,
-        rows=rows, recorder=Graphs(pool.device),
+        model, pool, reader,
+        memory_tokens=limits.capacity + limits.noting,
+        scratch_tokens=limits.private_tokens(model.marker_tokens),
+        rows=limits.answers, recorder=Graphs(pool.device),
     )  # fmt: skip
     try:
         forward.prepare()

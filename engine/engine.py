@@ -16,7 +16,9 @@ from core.frames import Segment
 from engine.admission import Admission
 from engine.bank import Bank
 from engine.commands import Command, nobody
+from engine.decoding import graphed
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
+from engine.lanes import Lane
 from engine.limits import Limits
 from engine.noting import Noting
 from engine.places import Places
@@ -30,6 +32,7 @@ from engine.requests import (
     SaveListener,
     unheard,
 )
+from engine.runner import Runner
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting
 from engine.speaking import DEFAULT, Speaking
@@ -60,6 +63,8 @@ class Engine:
         reader: how attention reads pages.
         speaking: what answers see and where their tokens stand.
         noting: what notes are taken; None: none are. The limits make room for them.
+        graphs: whether forwards of single words are recorded, where there is a GPU.
+        lane: where the eye computes; None: what suits the device.
 
     Raises:
         ValueError: if the limits make no room for notes that are to be taken.
@@ -73,6 +78,8 @@ class Engine:
         reader: Reader | None = None,
         speaking: Speaking = DEFAULT,
         noting: Noting | None = None,
+        graphs: bool = False,
+        lane: Lane | None = None,
     ) -> None:
         self.model = model
         self.limits = limits or Limits()
@@ -82,17 +89,18 @@ class Engine:
         pages = self.limits.pages(model.max_step_tokens, model.marker_tokens)
         self.pool = PagePool(model.shape, pages, self.limits.page_size, model.device)
         self._work = Work()
+        reader = reader or TorchReader()
+        decoding = graphed(model, self.pool, reader, self.limits) if graphs else None
         composer = scheduler or Scheduler()
         self._steps = Steps(
-            model,
-            self.pool,
-            reader or TorchReader(),
+            Runner(model, self.pool, reader, decoding, lane),
             composer,
             self._work,
             self.limits,
             speaking,
             noting,
         )
+        self.graphed = decoding is not None
         self._speaking = speaking
         self._inbox: deque[Command] = deque()
         self._wake = threading.Condition()

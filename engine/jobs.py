@@ -15,6 +15,7 @@ from core.kept import KeptStep
 from core.tokens import VisualTokens
 from engine.bank import Bank
 from engine.detokenizer import Detokenizer
+from engine.lanes import Seeing
 from engine.positions.line import Line
 from engine.positions.scheme import Stand
 from engine.recalling import Recalling, Seeking
@@ -69,6 +70,7 @@ class SegmentJob:
     submitted: float = field(default_factory=time.monotonic)
     number: int = field(default_factory=_number)
     size: int = 0  # visual tokens it will be encoded to
+    seeing: Seeing | None = None  # being encoded
     tokens: VisualTokens | None = None  # encoded, not yet pruned
     chunk: Chunk | None = None  # laid out; None until pruned
     scratch: Scratch | None = None

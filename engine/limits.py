@@ -58,6 +58,16 @@ class Limits:
         said = self.prompt_tokens + self.answer_tokens + self.recall_budget
         return Reach(max(positions - said, positions // 2))
 
+    def private_tokens(self, marker_tokens: int) -> int:
+        """Most tokens that an answer has to itself: what it chose or recalled, asks and says.
+
+        Args:
+            marker_tokens: most tokens of the timestamp and markers of a temporal step.
+        """
+        chosen_steps = min(self.selector_budget, self.bank_steps)
+        chosen = self.selector_budget + chosen_steps * marker_tokens
+        return max(chosen, self.recall_budget) + self.prompt_tokens + self.answer_tokens
+
     def pages(self, step_tokens: int, marker_tokens: int) -> int:
         """Pages for all cameras and answers at their worst, copies on write included.
 
@@ -72,11 +82,8 @@ class Limits:
         # A change of picture size flushes a held-back step together with a whole segment.
         segment = pages((self.segment_steps + 1) * step_tokens)
         camera = pages(self.capacity) + segment + pages(PROXY)
-        chosen_steps = min(self.selector_budget, self.bank_steps)
-        chosen = self.selector_budget + chosen_steps * marker_tokens
-        said = self.prompt_tokens + self.answer_tokens
         # A question that recalls first asks with its own words, in pages that it gives back.
-        answer = pages(self.capacity) + pages(max(chosen, self.recall_budget) + said)
+        answer = pages(self.capacity) + pages(self.private_tokens(marker_tokens))
         if self.recall_budget:
             answer += pages(self.prompt_tokens)
         note = 0

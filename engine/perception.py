@@ -37,16 +37,21 @@ class Perception:
 
     def encode(self, jobs: list[SegmentJob]) -> None:
         """See the segments of several cameras in one call; all must share one picture size."""
-        model = self._runner.model
         policies = [job.handle.pruner.policy for job in jobs]
         segments = [job.segment for job in jobs if job.segment is not None]
-        seen = model.encode(
+        seeing = self._runner.see(
             segments,
             attention=any(policy.needs_attention for policy in policies),
             pixels=any(policy.needs_pixels for policy in policies),
         )
-        for job, tokens in zip(jobs, seen, strict=True):
-            job.tokens = tokens
+        for job, one in zip(jobs, seeing, strict=True):
+            job.seeing = one
+
+    def seen(self, job: SegmentJob, *, patient: bool) -> bool:
+        """Whether its pictures were seen; makes nobody wait for that who is not patient."""
+        if job.seeing is not None and (patient or job.seeing.ready):
+            job.tokens, job.seeing = job.seeing.take(), None
+        return job.tokens is not None
 
     def lay_out(self, job: SegmentJob) -> None:
         """Prune what was seen (or flush) and lay out the steps that could be decided."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.profiler import record_function
 
+from core.frames import Segment
 from engine.decoding import DecodeForward
+from engine.lanes import Lane, Seeing, lane_for
 from engine.rows import Row
 from memory.pool import PagePool
 from memory.readers.reader import Plan, Reader
@@ -26,6 +29,7 @@ class Runner:
         pool: where keys and values go.
         reader: how attention reads them.
         decoding: runs what it takes, where all rows bring one word; None: all is packed anew.
+        lane: where the eye computes; None: what suits the device.
     """
 
     def __init__(
@@ -34,11 +38,20 @@ class Runner:
         pool: PagePool,
         reader: Reader,
         decoding: DecodeForward | None = None,
+        lane: Lane | None = None,
     ) -> None:
         self.model = model
+        self.lane = lane or lane_for(model.device)
         self.pool = pool
         self.reader = reader
         self._decoding = decoding
+
+    def see(self, segments: Sequence[Segment], *, attention: bool, pixels: bool) -> list[Seeing]:
+        """Launch one call of the vision tower; see `VideoLanguageModel.encode`."""
+        with record_function("lookout.encode"):
+            return self.lane.run(
+                partial(self.model.encode, segments, attention=attention, pixels=pixels)
+            )
 
     def forward(self, rows: Sequence[Row]) -> Tensor:
         """Run all rows packed, weights read once; logits of each row's last token [rows, vocab].

@@ -35,10 +35,7 @@ from engine.scheduler import Scheduler, StepPlan, Waiting
 from engine.speaking import DEFAULT, Speaking
 from engine.speech import Speech
 from engine.work import Work
-from memory.pool import PagePool
-from memory.readers.reader import Reader
 from memory.saving.state import MemoryState
-from models.vlm import VideoLanguageModel
 
 log = logging.getLogger("lookout.engine")
 
@@ -53,16 +50,13 @@ class Steps:
 
     def __init__(
         self,
-        model: VideoLanguageModel,
-        pool: PagePool,
-        reader: Reader,
+        runner: Runner,
         scheduler: Scheduler,
         work: Work,
         limits: Limits,
         speaking: Speaking = DEFAULT,
         noting: Noting | None = None,
     ) -> None:
-        runner = Runner(model, pool, reader)
         self._runner = runner
         self._perception = Perception(runner)
         self._speech = Speech(runner, limits.prompt_tokens, speaking)
@@ -108,8 +102,12 @@ class Steps:
         self._lay_out()
         plan = self._plan()
         planned = time.monotonic()
-        self._forward(plan)
-        encoded = self._encode(plan)
+        if self._runner.lane.beside:  # what is launched first runs beside the rest
+            encoded = self._encode(plan)
+            self._forward(plan)
+        else:
+            self._forward(plan)
+            encoded = self._encode(plan)
         ended = time.monotonic()
         load = Load(len(plan.decode), sum(tokens for _, tokens in plan.prefill), encoded)
         if load != Load():
@@ -203,8 +201,12 @@ class Steps:
         for job in list(self._work.segments()):
             if job.handle in held_up:
                 continue
-            if job.chunk is None and (job.segment is None or job.tokens is not None):
+            if job.chunk is None and (job.segment is None or self._seen(job)):
                 self._guard(job, self._lay_out_segment, job)
+
+    def _seen(self, job: SegmentJob) -> bool:
+        """Whoever speaks does not wait for the eye; the watching has nothing better to do."""
+        return self._perception.seen(job, patient=not self._work.answers)
 
     def _may_note(self) -> bool:
         work = self._work
@@ -240,7 +242,7 @@ class Steps:
                 left = len(job.chunk) - job.done
                 camera = job.handle.number
                 prefills.append(Waiting(job.number, left, job.submitted, camera=camera))
-            elif job.segment is not None and job.tokens is None:
+            elif job.segment is not None and job.tokens is None and job.seeing is None:
                 camera = job.handle.number
                 encodes.append(Waiting(job.number, job.size, job.submitted, camera=camera))
         decoding = [a.number for a in answers if a.last is not None]

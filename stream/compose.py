@@ -110,7 +110,14 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
         pace=StepPace(settings.engine.step_ms),
     )
     speaking = Speaking(settings.answer.visibility, settings.answer.positions)
-    return Engine(model, limits, scheduler, reader_for(model, settings), speaking)
+    return Engine(
+        model,
+        limits,
+        scheduler,
+        reader_for(model, settings),
+        speaking,
+        graphs=settings.engine.graphs,
+    )
 
 
 def reader_for(model: VideoLanguageModel, settings: Settings) -> Reader:

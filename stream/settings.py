@@ -269,6 +269,9 @@ class EngineSettings(Section):
     reader: ReaderName = Field(
         AUTO, description="What computes attention; auto takes the first that works here."
     )
+    graphs: bool = Field(
+        True, description="Whether a GPU replays recorded forwards (CUDA graphs) while all speak."
+    )
 
 
 class OverloadSettings(Section):

@@ -67,6 +67,7 @@ class Context:
         capacity: int | None = None,
         share: float = 0.25,
         prefill_tokens: int | None = None,
+        graphs: bool = True,
     ) -> Rig:
         """An engine of that shape.
 
@@ -77,6 +78,7 @@ class Context:
             capacity: tokens of each memory; None: the usual.
             share: of the visual tokens that is kept.
             prefill_tokens: of a step of the engine; None: the usual.
+            graphs: whether forwards of single words are recorded.
         """
         model, scale = self.model(shape), self.scale
         dense = model.step_tokens(scale.picture, scale.picture)
@@ -92,6 +94,7 @@ class Context:
             prefill_tokens=prefill_tokens or scale.prefill_tokens,
             encode_tokens=scale.encode_tokens,
             answer_tokens=max(scale.answer_tokens, 16),
+            graphs=graphs,
         )
         return Rig(model, load, self.attention(model.shape), scale.picture)
 

@@ -43,6 +43,7 @@ class Load:
         prefill_tokens: of a step of the engine.
         encode_tokens: of a step of the engine.
         answer_tokens: most of an answer.
+        graphs: whether forwards of single words are recorded.
     """
 
     cameras: int
@@ -55,6 +56,7 @@ class Load:
     prefill_tokens: int
     encode_tokens: int
     answer_tokens: int
+    graphs: bool = True
 
 
 class Rig:
@@ -81,7 +83,7 @@ class Rig:
             page_size=load.page,
         )
         scheduler = Scheduler(prefill_tokens=load.prefill_tokens, encode_tokens=load.encode_tokens)
-        self.engine = Engine(model, limits, scheduler, reader)
+        self.engine = Engine(model, limits, scheduler, reader, graphs=load.graphs)
         self.cameras: list[MemoryHandle] = []
         self._pictures = _pictures(picture)
 

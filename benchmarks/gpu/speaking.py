@@ -53,10 +53,9 @@ def decode(context: Context, shape: str) -> list[Row]:
     """Tokens a second of some answers at once, nobody watching; and one while one watches."""
     scale, rows = context.scale, []
     capable = rates(context)
-    for answers in scale.answers:
-        with context.rig(shape, answers=answers) as rig:
-            held = _state(context, rig, 86400.0)
-            rig.open(1, held)
+    for answers, graphs in [*((n, True) for n in scale.answers), (1, False)]:
+        with context.rig(shape, answers=answers, graphs=graphs) as rig:
+            rig.open(1, _state(context, rig, 86400.0))
             rig.ask(0, 4).wait(PATIENCE_S)
             rows.append({"shape": shape, "watched_fps": 0, **_spoken(context, rig, answers)})
     with context.rig(shape) as rig:
@@ -85,6 +84,7 @@ def _spoken(context: Context, rig: Rig, answers: int) -> Row:
     held = memory.held if memory is not None else 0
     return {
         "answers": answers,
+        "graphs": rig.engine.graphed,
         "held_tokens": held,
         "tokens_per_s": said / seconds,
         "steps_per_s": said / seconds / answers,

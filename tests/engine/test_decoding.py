@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from engine.decoding import ROWS, DecodeForward, Graphs, Recorder, Repeating, Work, graphed
+from engine.limits import Limits
 from engine.rows import Row
 from engine.runner import Runner
 from memory.observation import Observed
@@ -207,7 +208,7 @@ def test_everything_can_be_recorded_before_anybody_asks() -> None:
 
 def test_where_there_is_no_gpu_or_the_reader_needs_the_host_nothing_is_recorded() -> None:
     scene = Scene([9])
-    assert graphed(scene.model, scene.pool, GatheringReader(), rows=4, **MOST) is None
+    assert graphed(scene.model, scene.pool, GatheringReader(), Limits()) is None
     with pytest.raises(ValueError, match="TorchReader computes on the host"):
         scene.decoding(TorchReader(), Repeating())
     assert ROWS == (1, 2, 4, 8, 16, 32)
