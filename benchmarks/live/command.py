@@ -92,15 +92,19 @@ async def _alone(options: argparse.Namespace) -> None:
 async def _beside(options: argparse.Namespace) -> None:
     """Files are written anew after each length: what follows takes minutes and may fail."""
     draw = _drawer() if options.plot else None
-    plan, rows = _plan(options), []
-    async with aclosing(compare(plan, await _parts(options))) as lengths:
+    plan, parts, rows = _plan(options), await _parts(options), []
+    how = (
+        f"{parts.model.info.name}, {parts.film.fps:g} frames/s, {plan.rounds} rounds of "
+        f"{plan.seconds:g} s, {plan.tokens} tokens, {torch.get_num_threads()} torch threads"
+    )
+    async with aclosing(compare(plan, parts)) as lengths:
         async for found in lengths:
             rows += compared(found, LOOKOUT)
             print(page(found), flush=True)
             if options.json:
                 _write(options.json, rows)
             if options.markdown:
-                options.markdown.write_text(explained(rows), encoding="utf-8")
+                options.markdown.write_text(explained(rows, how), encoding="utf-8")
             if draw is not None:
                 draw(rows, options.plot)
 

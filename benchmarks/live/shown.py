@@ -49,6 +49,6 @@ def page(rows: Sequence[Row]) -> str:
     )
 
 
-def explained(rows: Sequence[Row]) -> str:
-    """All tables as a Markdown page that says what they show."""
-    return f"{stamp()}\n\n{_LEGEND}\n\n{page(rows)}\n"
+def explained(rows: Sequence[Row], how: str) -> str:
+    """All tables as a Markdown page that says what they show, and how it was measured."""
+    return f"{stamp()} | {how}\n\n{_LEGEND}\n\n{page(rows)}\n"
