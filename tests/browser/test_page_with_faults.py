@@ -134,6 +134,18 @@ async def test_a_camera_that_is_not_live_is_told_with_its_reason_and_the_age_of_
     await expect(notice).to_be_hidden()
 
 
+async def test_what_a_camera_gives_up_because_it_lags_is_told_and_its_recovery_too(
+    server: House, open_page: OpenPage
+) -> None:
+    page = await connected(await open_page(server.url))
+    camera = server.cameras["demo"]
+    server.cameras.tell(camera.change(overload="budget"))
+    notice = page.get_by_test_id("camera-notice")
+    await expect(notice).to_contain_text("fewer frames are taken, less of each is kept.")
+    server.cameras.tell(camera.change(overload="none"))
+    await expect(notice).to_be_hidden()
+
+
 async def test_a_demo_camera_offers_questions_and_tells_what_is_really_there(
     server: House, open_page: OpenPage
 ) -> None:
