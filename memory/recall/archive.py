@@ -272,7 +272,7 @@ class Archive:
     def _make_room(self, fits: Callable[[], bool], now: float) -> bool:
         """Move down or forget until it fits; whether it does."""
         while not fits():
-            if not (self._sink() or self._give_up(now)):
+            if not (self._sink() or self._freeze_early() or self._give_up(now)):
                 return False
         return True
 
@@ -280,6 +280,13 @@ class Archive:
         """Move the oldest run on the device to the host, if there is room."""
         oldest = next((run for run in self._runs if run.tier is Tier.DEVICE), None)
         return oldest is not None and self._tiers.sink(oldest)
+
+    def _freeze_early(self) -> bool:
+        """Freeze steps before they fill blocks, where they can then move down."""
+        if self._tiers.host is None or not self._gathering:
+            return False
+        self._freeze()
+        return True
 
     def _give_up(self, now: float) -> bool:
         """Forget, in memory, the run that is missed least, or without runs the oldest step."""

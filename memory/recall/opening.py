@@ -15,7 +15,7 @@ from memory.recall.parcel import unwrap
 from memory.recall.step import Step
 from memory.recall.tiers import Run, Span, Tier
 
-PATIENCE_S: Final = 5.0  # for the disk; after that a question goes without what it has not brought
+PATIENCE_S: Final = 5.0
 
 
 class Opening:
@@ -26,16 +26,18 @@ class Opening:
     Args:
         steps: that are wanted, each in its run, in order of time.
         found: where each run lay and its bytes, uint8 [n].
+        patience_s: for the disk; after that a question goes without what it has not brought.
     """
 
     def __init__(
         self,
         steps: Sequence[tuple[Run, Span]],
         found: Mapping[Run, tuple[Tier, Tensor | Future[Tensor]]],
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._steps = steps
         self._found = found
-        self._until = time.monotonic() + PATIENCE_S
+        self._until = time.monotonic() + patience_s
 
     @property
     def ready(self) -> bool:

@@ -194,11 +194,12 @@ class Tiers:
             self._note(run)
 
     def wants_disk(self) -> bool:
-        """Whether a run should be written now."""
+        """Whether one more run should be written now."""
+        if self.disk is None or self.host is None:
+            return False
+        leaving = sum(self.host.takes(run.layout.nbytes) for run in self._writing)
         return (
-            self.disk is not None
-            and self.host is not None
-            and self.host.used > _FULL * self.host.nbytes
+            self.host.used - leaving > _FULL * self.host.nbytes
             and len(self._writing) < IN_FLIGHT
             and time.monotonic() >= self._resume
         )

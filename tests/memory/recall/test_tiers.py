@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from memory.codecs.codec import Codec
 from memory.codecs.plain import Plain
 from memory.recall.archive import Archive
 from memory.recall.disk import DRAFT, SUFFIX, Disk, clear
+from memory.recall.opening import Opening
 from memory.recall.step import Step, thaw
 from memory.recall.tiers import IN_FLIGHT, Tier
 from tests.memory.recall.steps import ROTATION, SHAPE, landmarks, opened, put, step
@@ -323,3 +325,22 @@ def test_a_camera_that_is_gone_leaves_no_folder_even_while_it_writes(tmp_path):
 def test_a_disk_without_host_memory_is_refused(tmp_path):
     with pytest.raises(ValueError, match="host memory"):
         archive(tmp_path / "porch", host=0)
+
+
+def test_a_disk_that_does_not_answer_is_waited_for_so_long_and_costs_what_it_holds():
+    kept = archive()
+    watch(kept, 0, 8)
+    here, there = kept.steps[0], kept.steps[-1]
+    never: Future[torch.Tensor] = Future()
+    data = torch.zeros(here.run.layout.nbytes, dtype=torch.uint8)
+    opening = Opening(
+        [(here.run, here.span), (there.run, there.span)],
+        {here.run: (Tier.DEVICE, data), there.run: (Tier.DISK, never)},
+        patience_s=0.2,
+    )
+    assert not opening.ready
+    until(lambda: opening.ready)
+    came = opening.steps(torch.device("cpu"))
+    assert came[0] is not None
+    assert came[1] is None
+    assert list(opening.damaged()) == [], "late is not damaged"
