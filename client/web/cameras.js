@@ -80,19 +80,17 @@ const REASONS = {
   ended: "its stream has ended",
 };
 
-const GIVEN_UP = [
-  ["fps", "fewer frames are taken"],
-  ["budget", "less of each is kept"],
-  ["picture", "pictures are seen smaller"],
-  ["skip", "frames that wait are passed over"],
-];
+const GIVEN_UP = {
+  fps: "fewer frames are taken",
+  budget: "less of each is kept",
+  picture: "pictures are seen smaller",
+  skip: "frames that wait are passed over",
+};
 
 /** What a camera gives up because it lags, or null if that is nothing. */
-function strain({ name, overload }) {
-  const rung = GIVEN_UP.findIndex(([rung]) => rung === overload);
-  if (rung < 0) return null;
-  const given = GIVEN_UP.slice(0, rung + 1).map(([, what]) => what);
-  return `The engine cannot keep up with ${name}: until it can, ${given.join(", ")}.`;
+function strain({ name, given_up: rungs }) {
+  const given = (rungs ?? []).map((rung) => GIVEN_UP[rung] ?? rung);
+  return given.length ? `The engine cannot keep up with ${name}: until it can, ${given.join(", ")}.` : null;
 }
 
 /** One sentence about a camera that is not live or lags, or null for one that is well. */

@@ -189,6 +189,7 @@ class CameraState(ServerEvent):
     width: int | None = None
     height: int | None = None
     overload: Rung = "none"
+    given_up: tuple[Rung, ...] = ()
     at: datetime
 
     @property

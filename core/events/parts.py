@@ -247,6 +247,7 @@ class Camera(Wire):
     save_problem: str = ""  # why the newest save of its memory failed; empty: it did not
     kept: Kept | None = None
     overload: Rung = "none"  # how far it gave up because it lags; each includes those before
+    given_up: tuple[Rung, ...] = ()  # what that means here, without what would change nothing
     overload_changes: int = 0  # times that changed, up or down
     frames_skipped: int = 0  # passed over because it lagged
     load: float | None = None  # share of the engine's time that it needs; None: not known yet

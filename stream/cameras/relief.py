@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.frames import Frame, Segment
 from pruning.policy import Spending
-from stream.cameras.ladder import Ladder, Rung
+from stream.cameras.ladder import RUNGS, Ladder, Rung
 from stream.cameras.watching import Watching
 
 log = logging.getLogger("lookout.camera")
@@ -34,6 +34,7 @@ class Relieved:
     """What has been given up, for whoever looks at the camera."""
 
     rung: Rung
+    given_up: tuple[Rung, ...]  # without what would change nothing
     changes: int
     frames_skipped: int
 
@@ -66,8 +67,10 @@ class Relief:
     def state(self) -> Relieved:
         """What has been given up now."""
         if self._ladder is None:
-            return Relieved(Rung.NONE, 0, 0)
-        return Relieved(self._ladder.rung, self._ladder.changes, self._skipped)
+            return Relieved(Rung.NONE, (), 0, 0)
+        ladder = self._ladder
+        given_up = tuple(rung for rung in RUNGS[1:] if ladder.gives_up(rung))
+        return Relieved(ladder.rung, given_up, ladder.changes, self._skipped)
 
     @property
     def budget(self) -> int:

@@ -49,6 +49,7 @@ class CameraView:
     save_problem: str = ""  # why the newest save of its memory failed; empty: it did not
     kept: KeptStep | None = None  # which places of the newest remembered step were kept
     overload: str = "none"  # how far it gave up: none | fps | budget | picture | skip
+    given_up: tuple[str, ...] = ()  # what that means here, without what would change nothing
     overload_changes: int = 0  # times that changed, up or down
     frames_skipped: int = 0  # sampled frames that were passed over because it lagged
     archive: Holdings | None = None  # what memory gave up; None without
@@ -97,6 +98,7 @@ def of_relief(relieved: Relieved) -> dict[str, Any]:
     """The fields that tell what was given up."""
     return {
         "overload": str(relieved.rung),
+        "given_up": tuple(map(str, relieved.given_up)),
         "overload_changes": relieved.changes,
         "frames_skipped": relieved.frames_skipped,
     }

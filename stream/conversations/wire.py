@@ -99,6 +99,7 @@ def camera_state(view: CameraView) -> CameraState:
         width=view.width,
         height=view.height,
         overload=view.overload,
+        given_up=view.given_up,
         at=now(),
     )
 

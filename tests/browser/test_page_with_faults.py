@@ -139,10 +139,10 @@ async def test_what_a_camera_gives_up_because_it_lags_is_told_and_its_recovery_t
 ) -> None:
     page = await connected(await open_page(server.url))
     camera = server.cameras["demo"]
-    server.cameras.tell(camera.change(overload="budget"))
+    server.cameras.tell(camera.change(overload="budget", given_up=("fps", "budget")))
     notice = page.get_by_test_id("camera-notice")
     await expect(notice).to_contain_text("fewer frames are taken, less of each is kept.")
-    server.cameras.tell(camera.change(overload="none"))
+    server.cameras.tell(camera.change(overload="none", given_up=()))
     await expect(notice).to_be_hidden()
 
 

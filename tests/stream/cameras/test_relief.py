@@ -103,6 +103,7 @@ def test_a_model_that_knows_one_size_is_never_shown_a_smaller_one_and_the_log_sa
     assert relief.state.rung is Rung.SKIP
     one = segment(0)
     assert relief.shrink(one) is one
+    assert relief.state.given_up == (Rung.FPS, Rung.BUDGET, Rung.SKIP)
     assert "picture would change nothing" in caplog.text
     assert len(caplog.records) == 3, "each change once"
 
@@ -184,7 +185,7 @@ async def test_a_camera_that_lags_is_relieved_for_real_and_everybody_is_told(eng
     rungs = list(dict.fromkeys(view.overload for view in told))
     assert rungs[-5:] == ["none", "fps", "budget", "picture", "skip"][: len(rungs)]
     event = wire.camera_state(next(view for view in told if view.overload == "budget"))
-    assert event.overload == "budget"
+    assert (event.overload, event.given_up) == ("budget", ("fps", "budget"))
     assert wire.camera(camera.view()).overload == "none"
 
 

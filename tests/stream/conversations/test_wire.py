@@ -41,7 +41,12 @@ def view(**changes: Any) -> CameraView:
     values |= {"name": "porch", "url": "rtsp://porch/", "state": "live", "reason": None}
     values |= {"codec": "h264", "policy": "vcast", "newest_pts": 10.0, "frame_age_ms": 500.0}
     values |= {"kept": KeptStep(9.5, 1, 3, (0, 2)), "restored": "", "save_problem": "disk full"}
-    values |= {"overload": "budget", "lags": None, "archive": HOLDINGS}
+    values |= {
+        "overload": "budget",
+        "given_up": ("fps", "budget"),
+        "lags": None,
+        "archive": HOLDINGS,
+    }
     return CameraView(**{**values, **changes})
 
 
