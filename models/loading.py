@@ -10,6 +10,8 @@ import torch
 from transformers import AutoConfig, AutoTokenizer, Qwen3VLForConditionalGeneration
 
 from core.errors import ModelLoadFailed
+from models import quantizing
+from models.quantizing import NONE
 from models.qwen3_vl import Qwen3VL
 from models.vlm import ModelInfo, VideoLanguageModel
 
@@ -24,7 +26,12 @@ PIXELS = (64 * 32 * 32, 256 * 32 * 32)  # per picture, where a checkpoint does n
 
 
 def load_model(
-    name: str, *, device: str = "auto", dtype: str = "auto", max_pixels: int | None = None
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    max_pixels: int | None = None,
+    quantize: str = NONE,
 ) -> VideoLanguageModel:
     """Load a checkpoint of the Qwen3-VL family.
 
@@ -33,6 +40,7 @@ def load_model(
         device: `auto` (a GPU if there is one), or what torch takes.
         dtype: `auto` (float32 on CPU, bfloat16 on a GPU), or `float32`, `bfloat16`, `float16`.
         max_pixels: largest picture area fed to the vision tower; None takes the checkpoint's.
+        quantize: how the language model's weights are packed, `none` or one of `quantizing.WAYS`.
 
     Raises:
         ModelLoadFailed: naming what is missing or wrong and what to do.
@@ -41,7 +49,7 @@ def load_model(
     precision = dtype_named(dtype, where)
     path = _folder(name)
     try:
-        return _load(name, path, where, precision, max_pixels)
+        return _load(name, path, where, precision, max_pixels, quantize)
     except ModelLoadFailed:
         raise
     except Exception as error:  # every library below has errors of its own for a damaged file
@@ -54,7 +62,12 @@ def load_model(
 
 
 def _load(
-    name: str, path: str, where: torch.device, precision: torch.dtype, max_pixels: int | None
+    name: str,
+    path: str,
+    where: torch.device,
+    precision: torch.dtype,
+    max_pixels: int | None,
+    quantized: str,
 ) -> Qwen3VL:
     config = AutoConfig.from_pretrained(path)
     if config.model_type != "qwen3_vl":
@@ -70,14 +83,17 @@ def _load(
             f"the weights of {name} lack {len(missing)} tensors, {missing[0]} for one: "
             "fetch the checkpoint again"
         )
-    model = model.to(where).eval().requires_grad_(False)
+    parameters = sum(p.numel() for p in model.parameters())
+    model = model.eval().requires_grad_(False)
+    quantizing.quantize(model, quantized, where)
+    model = model.to(where)
     low, high = _pixels(path)
     if max_pixels is not None:
         low, high = min(low, max_pixels), max_pixels
     info = ModelInfo(
         name=name,
         architecture=config.model_type,
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=parameters,
         device=str(where),
         dtype=str(precision).removeprefix("torch."),
         note=EMBEDDED_NOTE if name in EMBEDDED else "",

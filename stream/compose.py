@@ -69,6 +69,7 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
         device=settings.model.device,
         dtype=settings.model.dtype,
         max_pixels=settings.image.max_pixels,
+        quantize=settings.model.quantize,
     )
     kept = keeping(model, settings)
     own = nullcontext() if kept is None else kept.alone()
@@ -90,11 +91,15 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
         ConfigError: if the reader that is asked for cannot be used.
     """
     chooses = settings.answer.selector is not None
+    tokens = capacity(model.shape, settings.memory)
+    noting, note_tokens = settings.memory.notes.room(tokens, model)
     limits = Limits(
         cameras=settings.engine.max_cameras,
         answers=settings.engine.max_answers,
         waiting=settings.engine.max_waiting,
-        capacity=capacity(model.shape, settings.memory),
+        capacity=tokens,
+        noting=noting,
+        note_tokens=note_tokens,
         prompt_tokens=settings.engine.prompt_tokens,
         answer_tokens=settings.answer.max_tokens,
         segment_steps=settings.segment.max_steps,
@@ -116,6 +121,7 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
         scheduler,
         reader_for(model, settings),
         speaking,
+        noting=settings.memory.notes.noting(),
         graphs=settings.engine.graphs,
     )
 

@@ -10,7 +10,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from core.events.parts import CameraName, OnNewInput
 from engine.positions.continuous import Continuous
@@ -30,6 +30,8 @@ from pruning.policy import PruningPolicy
 from pruning.registry import METHODS
 from pruning.selectors.selector import Selector
 from pruning.vcast import VCast
+from stream.noting import NotesSettings
+from stream.section import Section
 from stream.selectors import CHOICES, Trained
 
 if TYPE_CHECKING:
@@ -52,12 +54,6 @@ else:  # which ones there are is the registries' to say
     PositionsChoice = Annotated[reduce(or_, SCHEMES), Field(discriminator="scheme")]
 
 
-class Section(BaseModel):
-    """Base of all sections: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
 class ModelSettings(Section):
     """Which model answers and where it runs."""
 
@@ -65,6 +61,11 @@ class ModelSettings(Section):
     device: str = Field("auto", description="auto, cpu, cuda, or cuda:N.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Number format of weights and memory; auto takes the device's best."
+    )
+    quantize: Literal["none", "int8", "int4", "fp8"] = Field(
+        "none",
+        description="How the language model's weights are packed, for cards that are too small for "
+        "them; needs the extra `quantize`.",
     )
 
 
@@ -225,6 +226,7 @@ class MemorySettings(Section):
     page_size: int = Field(16, ge=1, le=1024, description="Tokens per page.")
     policy: Memory = Field(SinkWindow(), description="What a full memory gives up.")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="What was given up.")
+    notes: NotesSettings = Field(NotesSettings(), description="Notes about what was seen.")
     save: SaveSettings = Field(SaveSettings(), description="Over restarts.")
 
     @model_validator(mode="after")
@@ -371,6 +373,11 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _reads_one_way(self) -> Settings:
+        if self.answer.selector is not None and self.memory.notes.enabled:
+            raise ValueError(
+                "memory.notes.enabled: answers with answer.selector read no memory, so no notes "
+                "either: choose one of the two"
+            )
         if self.answer.selector is not None and self.memory.archive.max_bytes:
             raise ValueError(
                 "memory.archive.max_bytes: answers with answer.selector read no memory, so no "

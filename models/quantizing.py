@@ -1,0 +1,78 @@
+"""Weights in fewer bits, through torchao, so that a model fits a smaller card.
+
+Only the language model's matrices: they are nearly all of it. The vision tower, embeddings and
+norms stay as they are, and so do all numbers that are computed with. Answers change a little.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from core.errors import ModelLoadFailed
+
+NONE: Final = "none"
+# By name: torchao's way of doing it. All keep weights alone; activations stay as they are.
+WAYS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "int8": "Int8WeightOnlyConfig",
+        "int4": "Int4WeightOnlyConfig",
+        "fp8": "Float8WeightOnlyConfig",
+    }
+)
+EXTRA: Final = "pip install 'lookout-live[quantize]'"
+
+
+def quantize(model: Any, name: str, device: torch.device) -> None:
+    """Replace the weights of a Qwen3-VL language model, in place, one after the other.
+
+    The whole model is on the device afterwards as far as it was replaced: where it comes from the
+    host, the device never holds more than one matrix as it was.
+
+    Args:
+        model: as transformers loads it.
+        name: `none`, or one of `WAYS`.
+        device: where the model will run.
+
+    Raises:
+        ModelLoadFailed: if there is no such way, or what it needs is not installed.
+    """
+    if name == NONE:
+        return
+    if name not in WAYS:
+        raise ModelLoadFailed(f"model.quantize {name} is none of {', '.join([NONE, *WAYS])}")
+    try:
+        torchao = importlib.import_module("torchao.quantization")
+    except ImportError:
+        raise ModelLoadFailed(f"model.quantize {name} needs torchao: {EXTRA}") from None
+    try:
+        for part in _parts(model):
+            torchao.quantize_(part, getattr(torchao, WAYS[name])(), device=device)
+    except (
+        ImportError,
+        AttributeError,
+        NotImplementedError,
+        AssertionError,
+        RuntimeError,
+    ) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        version = importlib.metadata.version("torchao")
+        raise ModelLoadFailed(
+            f"model.quantize {name} cannot be done here on {device} by torchao {version}: {why}"
+        ) from None
+
+
+def _parts(model: Any) -> list[nn.Module]:
+    """The decoder layers, and the last one where it is not also the embeddings."""
+    parts: list[nn.Module] = [model.model.language_model.layers]
+    if model.lm_head.weight is not model.get_input_embeddings().weight:
+        parts.append(nn.ModuleList([model.lm_head]))  # it is replaced inside, not itself
+    return parts
