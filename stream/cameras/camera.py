@@ -30,13 +30,14 @@ from core.frames import Frame, Segment
 from core.kept import KeptStep
 from engine.engine import Engine
 from engine.jobs import AnswerHandle, MemoryHandle
-from engine.requests import Perceived
+from engine.requests import Noted, Perceived
 from memory.saving.manifest import Manifest
 from memory.saving.state import MemoryState
 from stream.cameras.answer import Answer, Question
 from stream.cameras.asking import Listener, check, to_ask
 from stream.cameras.drawers import emptied
 from stream.cameras.keeping import Keeper, StreamClock
+from stream.cameras.notebook import Notebook
 from stream.cameras.relief import Relief
 from stream.cameras.segmenter import Segmenter
 from stream.cameras.settling import settler
@@ -100,6 +101,7 @@ class Camera:
         )
         self._relief = Relief(name, watching, engine.model.step_tokens, self._feed.retune)
         self._tally = Tally()
+        self._notebook = Notebook()
         self._remembered = asyncio.Event()  # something since the last save
         self._memory: MemoryHandle | None = None
         self._source: Source | None = None
@@ -232,6 +234,10 @@ class Camera:
         self._answering += 1
         return answer
 
+    def notes(self) -> tuple[Noted, ...]:
+        """What the model wrote down about it, oldest first."""
+        return self._notebook.all()
+
     def latest(self) -> Frame | None:
         """The newest frame taken, for previews."""
         return self._newest
@@ -294,6 +300,7 @@ class Camera:
             self._watching.selecting,
             self._watching.recalling,
             restored,
+            self._notebook.add,
             # A replay that waits before each frame takes what time there is.
             fps=None if self._gate is not None else self._watching.fps,
         )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.frames import Frame
+from engine.requests import Noted
 from memory.saving.manifest import Manifest
 from stream.cameras.answer import Answer, Question
 from stream.cameras.view import CameraView
@@ -24,6 +25,9 @@ class CameraSeam(Protocol):
 
     def view(self) -> CameraView:
         """Its state and numbers now."""
+
+    def notes(self) -> tuple[Noted, ...]:
+        """What the model wrote down about it, oldest first."""
 
     def latest(self) -> Frame | None:
         """The newest frame, for previews; None before the first one."""

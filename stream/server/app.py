@@ -33,6 +33,7 @@ from stream.conversations.hub import Hub
 from stream.conversations.wire import error_body
 from stream.metrics import Metrics
 from stream.server.docs import add_docs
+from stream.server.events import event_routes
 from stream.server.realtime import realtime_routes
 from stream.server.rest import camera_routes
 from stream.server.whip import WhipSessions, whip_routes
@@ -81,6 +82,7 @@ def build_app(
     app = FastAPI(title="Lookout", docs_url=None, redoc_url=None)
     app.include_router(realtime_routes(hub, doorman))
     app.include_router(camera_routes(cameras, desk))
+    app.include_router(event_routes(cameras))
     app.include_router(whip_routes(whip))
     _health(app, metrics, model, ready)
     add_docs(app)

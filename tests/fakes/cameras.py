@@ -18,6 +18,7 @@ from core.errors import (
     Unsupported,
 )
 from core.frames import Frame
+from engine.requests import Noted
 from memory.saving.manifest import Manifest
 from stream.cameras.answer import Answer, AnswerResult, Evidence, Question
 from stream.cameras.view import CameraView
@@ -40,6 +41,7 @@ class FakeCamera:
         self.pushed: list[NDArray[np.uint8]] = []
         self.captured: list[float | None] = []
         self.truths: dict[str, Any] | None = None
+        self.noted: tuple[Noted, ...] = ()
         self.running = 0
         self.source: Source | None = None
         self._go = asyncio.Event()
@@ -85,6 +87,9 @@ class FakeCamera:
     def change(self, **fields: Any) -> CameraView:
         self._view = replace(self._view, **fields)
         return self._view
+
+    def notes(self) -> tuple[Noted, ...]:
+        return self.noted
 
     def latest(self) -> Frame | None:
         return self._frame
