@@ -90,13 +90,17 @@ class StepPace:
         self._steps += 1
 
     def room(self, rows: int, steps: float = 1.0) -> float:
-        """Milliseconds left for prefill and encodes beside the decode rows; 0 if there are none.
+        """Milliseconds for prefill and encodes beside the decode rows.
+
+        At least as many as the rest of the step takes: where that alone takes half the time or
+        more, smaller steps would be spent on being steps, and everything would take longer.
 
         Args:
             rows: answers that get a token.
             steps: how many times `step_ms` the step may take.
         """
-        return max(0.0, self.step_ms * steps - self.cost.of(Load(rows)))
+        rest = self.cost.of(Load(rows))
+        return max(self.step_ms * steps - rest, rest)
 
     def _pull(self, load: Load, by: float) -> None:
         old = self.cost

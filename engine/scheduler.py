@@ -72,13 +72,14 @@ class Scheduler:
         """
         questions = [job for job in prefills if job.urgent]
         segments = self._prefills.order(job for job in prefills if not job.urgent)
-        heard = bool(decoding or questions)
-        room = None if self.pace is None else self.pace.room(len(decoding), 1 if heard else UNHEARD)
+        room = self._room(len(decoding), 1 if decoding or questions else UNHEARD)
         to_see = self._encode_budget(room, bool(prefills))
         seen, size = self._encode(encodes, to_see)
         budget = self._prefill_budget(room, size)
         kept = min(-(-budget // WATCHING), sum(job.size for job in segments))
-        granted = parts(questions, budget - kept)
+        # While nobody speaks no gap grows if questions are read in one go.
+        asked = budget if decoding else self._prefill_budget(self._room(0, UNHEARD), size)
+        granted = parts(questions, asked - kept)
         left = max(kept, budget - sum(tokens for _, tokens in granted))
         for job in segments:
             if left > 0:
@@ -95,6 +96,10 @@ class Scheduler:
         """A step that did so much took so many milliseconds."""
         if self.pace is not None:
             self.pace.note(load, ms)
+
+    def _room(self, rows: int, steps: float) -> float | None:
+        """Milliseconds for prefill and encodes; None if nothing is measured."""
+        return None if self.pace is None else self.pace.room(rows, steps)
 
     def _encode(self, jobs: Sequence[Waiting], left: int) -> tuple[tuple[int, ...], int]:
         """Whose pictures are seen, and how many visual tokens that makes."""
