@@ -68,6 +68,7 @@ class Annotation(Wire):
     camera: str
     t_start: float
     t_end: float
+    tier: Literal["hot", "device", "host", "disk"] = "hot"  # where it lay when it was read
     start: Moment | None = None
     end: Moment | None = None
 

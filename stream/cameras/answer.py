@@ -48,6 +48,7 @@ class Evidence:
     camera: str
     t_start: float
     t_end: float
+    tier: str = "hot"  # where it lay: hot in memory, or in the archive on device, host or disk
 
 
 @dataclass(frozen=True, slots=True)

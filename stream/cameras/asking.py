@@ -123,5 +123,6 @@ class Listener:
         if begun is None or begun.t_start is None or begun.t_end is None:
             return ()
         end = begun.t_end if self._seen is None else max(begun.t_end, self._seen)
-        stretches = (*begun.recalled, (begun.t_start, end))
-        return tuple(Evidence(self._camera, start, end) for start, end in stretches)
+        recalled = zip(begun.recalled, begun.recalled_from, strict=True)
+        past = (Evidence(self._camera, *stretch, tier) for stretch, tier in recalled)
+        return (*past, Evidence(self._camera, begun.t_start, end))

@@ -117,6 +117,7 @@ def annotation(view: CameraView, evidence: Evidence) -> Annotation:
         camera=evidence.camera,
         t_start=evidence.t_start,
         t_end=evidence.t_end,
+        tier=evidence.tier,
         start=moment(view, evidence.t_start),
         end=moment(view, evidence.t_end),
     )

@@ -90,6 +90,12 @@ def test_one_answer_is_read_one_way() -> None:
         ("memory.policy.method=magic", ["memory.policy", "'sink_window'", "'stream_mem'"]),
         ("memory.policy={method: hermes, target: 2}", ["memory.policy", "target"]),
         ("memory={policy: {method: hermes}, archive: {max_bytes: 9}}", ["memory", "single tokens"]),
+        (
+            "memory.archive={max_bytes: 9, disk_bytes: 9, folder: x}",
+            ["memory.archive", "host_bytes"],
+        ),
+        ("memory.archive={max_bytes: 9, host_bytes: 9, disk_bytes: 9}", ["which folder"]),
+        ("memory.archive.host_bytes=9", ["memory.archive", "max_bytes"]),
         ("memory.archive.gate.method=never", ["memory.archive.gate", "'past_tense'"]),
         ("memory.archive.codec.bitz=3", ["memory.archive.codec.bitz:", "unknown key"]),
         ("server.port=99999", ["server.port", "65535"]),
@@ -153,7 +159,9 @@ def test_every_setting_has_a_description_and_the_schema_is_complete() -> None:
     for name, section in schema["$defs"].items():
         for key, value in section.get("properties", {}).items():
             if name in methods:  # a policy's docstring describes its parameters
-                assert key in ("method", "scheme", "rule") or f"{key}:" in section["description"], f"{name}.{key}"
+                assert key in ("method", "scheme", "rule") or f"{key}:" in section["description"], (
+                    f"{name}.{key}"
+                )
             else:
                 assert value.get("description"), f"{name}.{key}"
 

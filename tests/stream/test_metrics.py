@@ -26,6 +26,19 @@ def scraped(*views: CameraView, metrics: Metrics | None = None) -> dict[str, Any
     }
 
 
+def test_every_tier_of_an_archive_is_scraped_and_a_camera_without_one_has_none():
+    seen = scraped(view(name="porch"), view(name="yard", archive=None))
+    porch = "[('camera', 'porch'), ('tier', '{}')]"
+    for name, on_disk in (
+        ("runs", 6), ("bytes", 7), ("capacity_bytes", 8), ("read_steps_total", 9)
+    ):  # fmt: skip
+        assert seen[f"lookout_archive_{name}{porch.format('disk')}"] == on_disk
+        assert f"lookout_archive_{name}{porch.format('host')}" not in seen
+    assert seen["lookout_archive_forgotten_steps_total[('camera', 'porch')]"] == 11
+    assert seen["lookout_archive_lost_steps_total[('camera', 'porch')]"] == 12
+    assert not [name for name in seen if "archive" in name and "yard" in name]
+
+
 def test_the_lag_of_each_camera_is_a_histogram_of_its_own():
     slow, fast = Histogram(), Histogram()
     for lag in (0.004, 0.3, 90.0):

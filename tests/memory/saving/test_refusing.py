@@ -19,11 +19,15 @@ from memory.codecs.plain import Plain
 from memory.policies.infinipot_v import InfiniPotV
 from memory.policies.sink_window import RecentSteps, SinkWindow
 from memory.pool import KVShape
+from memory.recall.disk import File
+from memory.recall.kept import Archived, Away
+from memory.recall.tiers import Span
 from memory.saving.fit import Fit
 from memory.saving.manifest import Manifest
 from memory.saving.packing import from_tensors, to_tensors
 from memory.saving.shelf import ASIDE, MANIFEST, TENSORS, Shelf
 from memory.saving.state import MemoryState
+from tests.memory.policies.running import SHAPE
 from tests.memory.saving.resuming import begin, fit, watch
 
 CODEC = Block()
@@ -244,3 +248,47 @@ def test_a_disk_that_takes_nothing_is_said_without_a_path(tmp_path, state):
     with pytest.raises(MemoryNotSaved, match="porch was not saved") as caught:
         Shelf(tmp_path / "memories", "porch", FIT).write(state, 39.0, 0.0)
     assert str(tmp_path) not in str(caught.value)
+
+
+AWAY = Archived(
+    CODEC,
+    (),
+    (),
+    0,
+    (
+        Away(
+            File("ab" * 16 + ".run", "cd" * 32, 5000),
+            70,
+            wide=False,
+            spans=(Span(0, 40, 1.0, 10, 9), Span(40, 70, 2.0, 30, 9)),
+            landmarks=torch.zeros(2, SHAPE.layers, SHAPE.kv_heads, SHAPE.head_dim).bfloat16(),
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("forge", "words"),
+    [
+        (_swap("archive.away.0.file", lambda x: x[:-1]), "archive.away.0.file"),
+        (_swap("archive.away.0.sha256", lambda x: x.int()), "archive.away.0.sha256"),
+        (_swap("archive.away.0.numbers", _put(71, 1)), "lost tokens"),
+        (_swap("archive.away.0.numbers", _put(2, 2)), "lost tokens"),
+        (_swap("archive.away.0.numbers", _put(-1, 0)), "no size"),
+        (_swap("archive.away.0.steps", _put(0, 1, 3)), "takes no place"),
+        (_swap("archive.away.0.steps", _put(39, 1, 0)), "do not follow"),
+        (_swap("archive.away.0.steps", _put(-5, 0, 2)), "do not follow"),
+    ],
+)
+def test_a_forged_name_of_a_file_is_damaged_and_no_path_can_be_made_of_it(
+    written, state, forge, words
+):
+    manifest = Manifest.read(file(written, MANIFEST).read_bytes())
+    manifest = manifest.model_copy(update={"runs": 0, "alone": 0, "away": 1})
+    tensors = to_tensors(replace(state, archive=AWAY))
+    read_back = from_tensors(dict(tensors), manifest, FIT).archive
+    assert read_back is not None
+    assert read_back.away[0].file == AWAY.away[0].file
+    assert read_back.away[0].spans == AWAY.away[0].spans
+    with pytest.raises(MemoryDamaged, match=words):
+        from_tensors(forge(tensors), manifest, FIT)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import stat
+import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from core.errors import MemoryNotSaved
+from memory.codecs.plain import Plain
 from memory.codecs.registry import codecs
 from memory.policies.registry import POLICIES
 from memory.policies.sink_window import SinkWindow
 from memory.recall.archive import Archive
+from memory.recall.disk import Disk
+from memory.recall.step import thaw
 from memory.saving.shelf import Shelf
 from tests.memory.policies.running import ROTATION, SHAPE
+from tests.memory.recall.steps import landmarks, opened
 from tests.memory.saving.resuming import assert_alike, begin, fit, resume, through_disk, watch
 
 EVERY = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.__name__)
@@ -48,6 +54,37 @@ def test_every_codecs_archive_comes_back_bit_for_bit_and_goes_on(tmp_path, codec
     watch(run, 15)
     watch(other, 15)
     assert_alike(run.memory, other.memory)
+
+
+def tiered(folder: Path, *, lasting: bool = True) -> Archive:
+    disk = Disk(folder, 10**7, lasting=lasting)
+    return Archive(Plain(), ROTATION, SHAPE, 60_000, host_bytes=60_000, disk=disk)
+
+
+def test_an_archive_with_runs_on_disk_comes_back_with_them(tmp_path):
+    run = begin(SinkWindow(), Plain())
+    run.memory.archive = first = tiered(tmp_path / "runs")
+    for _ in range(60):
+        watch(run, 1)
+        deadline = time.monotonic() + 30
+        while not first.settled:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+    saved = through_disk(tmp_path, run, fit(SinkWindow(), Plain()))
+    assert saved.state.archive is not None
+    assert saved.state.archive.away
+    wanted = thaw(opened(first))
+    first.close()
+    assert first.join(30)
+    second = tiered(tmp_path / "runs", lasting=False)
+    second.restore(saved.state.archive)
+    assert [x.span for x in second.steps] == [x.span for x in first.steps]
+    assert torch.equal(landmarks(second), landmarks(first))
+    for one, other in zip(thaw(opened(second)), wanted, strict=True):
+        assert torch.equal(one.keys, other.keys)
+        assert torch.equal(one.values, other.values)
+        assert torch.equal(one.positions, other.positions)
+    second.close()
 
 
 def test_an_archive_with_fewer_bytes_than_before_keeps_to_them(tmp_path):

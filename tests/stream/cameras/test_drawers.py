@@ -90,7 +90,9 @@ async def test_what_a_configured_camera_has_no_room_for_goes_to_its_folder_and_g
         async with camera.ask(Question("what?", max_tokens=8)) as answer:
             assert "".join([delta async for delta in answer])
         assert answer.result is not None
-        assert answer.result.evidence[0].t_start == 0.125, "the first step, from the disk"
+        first, *_, last = answer.result.evidence
+        assert (first.t_start, first.tier) == (0.125, "disk")
+        assert last.tier == "hot"
         await cameras.detach("porch")
         assert list(tmp_path.iterdir()) == []
 
