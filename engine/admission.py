@@ -48,6 +48,7 @@ class Admission:
         cost: what steps cost; None while too little was measured.
         prefill_tokens: of a full step.
         encode_tokens: visual tokens of a full step.
+        full_ms: that a full step takes at most.
         most: share of the engine's time that cameras may need together.
     """
 
@@ -56,10 +57,12 @@ class Admission:
         cost: Callable[[], Cost | None],
         prefill_tokens: int,
         encode_tokens: int,
+        full_ms: float,
         most: float,
     ) -> None:
         self._cost = cost
         self._full = (prefill_tokens, encode_tokens)
+        self._full_ms = full_ms
         self._most = most
         self._lock = threading.Lock()
         self._cameras: dict[int, _Camera] = {}
@@ -112,9 +115,11 @@ class Admission:
         if cost is None or self._usual.segments < MEANT:
             return None
         made = camera.appetite if camera.appetite.segments else self._usual
-        full = max(made.prefilled / self._full[0], made.encoded / self._full[1])
-        ms = cost.prefilled * made.prefilled + cost.encoded * made.encoded + cost.step * full
-        return camera.fps * ms / 1000
+        ms = cost.prefilled * made.prefilled + cost.encoded * made.encoded
+        room = max(self._full_ms - cost.step, cost.step)  # as `engine.pace` leaves it
+        by_time = ms / room if room > 0 else 0.0
+        full = max(made.prefilled / self._full[0], made.encoded / self._full[1], by_time)
+        return camera.fps * (ms + cost.step * full) / 1000
 
     def _refusal(self, used: float, need: float, fps: float) -> str:
         cameras = len(self._cameras)

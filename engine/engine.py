@@ -109,6 +109,7 @@ class Engine:
             lambda: composer.cost,
             composer.prefill_tokens,
             composer.encode_tokens,
+            composer.full_ms,
             self.limits.load,
         )
         self._closing = False

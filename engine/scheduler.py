@@ -12,6 +12,7 @@ cut: one always goes on, and prefill gets what time it leaves, or the least ther
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -91,6 +92,11 @@ class Scheduler:
     def cost(self) -> Cost | None:
         """What steps cost; None while too little was measured. From any thread."""
         return self.pace.cost if self.pace is not None and self.pace.measured else None
+
+    @property
+    def full_ms(self) -> float:
+        """Milliseconds that a step is filled up to at most: while nobody listens."""
+        return math.inf if self.pace is None else UNHEARD * self.pace.step_ms
 
     def note(self, load: Load, ms: float) -> None:
         """A step that did so much took so many milliseconds."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -23,7 +24,7 @@ COST = Cost(step=10.0, row=1.0, prefilled=0.1, encoded=0.2)
 
 
 def admission(cost: Cost | None = COST, most: float = 0.95) -> Admission:
-    return Admission(lambda: cost, 1000, 2000, most)
+    return Admission(lambda: cost, 1000, 2000, math.inf, most)
 
 
 def fed(accounts: Admission, camera: int = -1) -> Admission:
@@ -85,6 +86,13 @@ def test_those_who_are_in_never_need_more_than_there_is(fps, cost, most):
             accounts.admit(camera + 1000, 0.0)  # of nothing there is always enough
         else:
             assert sum(shares) + (accounts.share(camera) or 0.0) <= most + 1e-9
+
+
+def test_where_steps_are_short_their_fixed_part_is_shared_by_less():
+    accounts = fed(Admission(lambda: COST, 1000, 2000, 60.0, 0.95))
+    accounts.admit(1, 4.0)
+    work = 100 * 0.2 + 25 * 0.1
+    assert accounts.share(1) == pytest.approx(4 * (work + 10 * work / 50) / 1000)
 
 
 def test_a_camera_with_small_pictures_counts_for_what_it_makes_itself():
