@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -428,3 +429,31 @@ def test_notes_without_room_are_refused_at_the_start():
     for wrong in ({"every": 0}, {"max_tokens": 0}, {"question": " "}):
         with pytest.raises(ValueError, match="a note needs"):
             Noting(**wrong)
+
+
+def test_whatever_happens_while_notes_are_written_there_is_room_for_all_of_it():
+    """The pool was sized for the worst: nothing is refused, no page is lost, no note fails."""
+    torch.set_num_threads(1)
+    chance = random.Random(3)
+    with Engine(Taking(), LIMITS, noting=NOTING) as engine:
+        books = [Notes(), Notes()]
+        handles = [camera(engine, notes) for notes in books]
+        for number in range(40):
+            handle = handles[number % 2]
+            heard = [Heard() for _ in range(chance.randrange(3))]
+            answers = [
+                engine.ask(handle, Ask("what do you see?", max_tokens=10), one) for one in heard
+            ]
+            show(engine, handle, segment(number))
+            if answers and chance.random() < 0.5:
+                engine.cancel(answers[0])
+            for one in heard:
+                assert one.wait().finish_reason != "error"
+            if chance.random() < 0.3:
+                time.sleep(chance.random() * 0.05)
+        books[0].wait(1), books[1].wait(1)
+        for handle in handles:
+            assert handle.memory is not None
+            assert handle.memory.held <= LIMITS.capacity
+        assert "notes_failed" not in engine.counters
+        settle(engine, handles)

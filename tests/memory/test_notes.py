@@ -258,3 +258,24 @@ def test_a_restored_memory_has_its_notes_and_one_with_less_room_the_newest(kind)
         other.memory, other.pool = memory, pool
         other.keys, other.values = run.keys, run.values
         other.check()
+
+
+@EVERY
+def test_steps_leave_the_room_for_notes_that_was_not_set_aside_before_a_restart(kind):
+    full = Run(kind(), seed=6)
+    feed(full, 20)
+    pool = PagePool(SHAPE, 100, 8)
+    memory = KVMemory(pool, 60, kind(), ROTATION, noting=ROOM)
+    memory.restore(full.memory.state())
+    other = Noting(kind(), seed=8)
+    other.memory, other.pool, other.step = memory, pool, full.step
+    other.keys, other.values = full.keys, full.values
+    if memory.held > 60 - ROOM:
+        with pytest.raises(CapacityExceeded, match="not yet free"):
+            other.note(4)
+    feed(other, 1)
+    assert memory.held <= 60 - ROOM
+    note = other.note(4)
+    feed(other, 5)
+    assert memory.notes == (note,)
+    other.check()

@@ -7,9 +7,9 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from engine.requests import Ask
-from stream.cameras.answer import Question, Turn
-from stream.cameras.asking import to_ask
+from engine.requests import Ask, Begun, Ended
+from stream.cameras.answer import Answer, Evidence, Question, Turn
+from stream.cameras.asking import Listener, to_ask
 
 PICTURE = np.zeros((16, 16, 3), np.uint8)
 ASKED = Question(
@@ -29,3 +29,14 @@ def test_every_field_of_a_question_arrives(name):
 def test_whoever_asks_once_is_not_met_with_silence():
     assert not to_ask(Question("What is new?")).standing
     assert not Ask("What is new?").standing
+
+
+@pytest.mark.parametrize(("saw", "end"), [(6.5, 6.5), (4.0, 4.0), (None, 4.0)])
+async def test_the_evidence_goes_as_far_as_the_answer_saw(saw, end):
+    answer = Answer(lambda: None)
+    listener = Listener(answer, "porch", 0.1, "", lambda: None)
+    listener.begun(Begun(3, 10, 1.0, 4.0, 0.0))
+    listener.ended(Ended("stop", 1, 0.0, t_end=saw))
+    await answer.aclose()
+    assert answer.result is not None
+    assert answer.result.evidence == (Evidence("porch", 1.0, end),)
