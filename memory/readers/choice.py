@@ -9,15 +9,22 @@ from types import MappingProxyType
 from core.errors import ConfigError
 from memory.readers.flash_reader import FlashReader
 from memory.readers.reader import Demand, Reader
+from memory.readers.sdpa_reader import SdpaReader
 from memory.readers.torch_reader import TorchReader
 from memory.readers.triton_reader import TritonReader
 from memory.readers.varlen_reader import VarlenReader
 
 AUTO = "auto"
-# The first that can is taken. Not measured against each other yet: kernels that many rely on come
-# before our own, and the one that always works comes last.
+# The first that can is taken. Those for GPUs are not measured against each other yet: kernels that
+# many rely on come before our own. The one that always works comes last.
 READERS: Mapping[str, type[Reader]] = MappingProxyType(
-    {"varlen": VarlenReader, "flash": FlashReader, "triton": TritonReader, "torch": TorchReader}
+    {
+        "varlen": VarlenReader,
+        "flash": FlashReader,
+        "triton": TritonReader,
+        "sdpa": SdpaReader,
+        "torch": TorchReader,
+    }
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from memory.observation import Observed
 from memory.view import View
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Span:
     """One sequence's part of a packed forward."""
 
@@ -31,6 +32,13 @@ class Span:
                 f"a scratch of {self.scratch.length} does not end with tokens "
                 f"{self.start} to {self.stop}"
             )
+
+    @cached_property
+    def slots(self) -> Tensor:
+        """All that these tokens may see, int64 [memory and scratch], in one run."""
+        if self.memory is None or not self.memory.length:
+            return self.scratch.slots
+        return torch.cat([self.memory.slots, self.scratch.slots])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

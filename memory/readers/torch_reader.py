@@ -8,6 +8,7 @@ from torch import Tensor
 from memory.pool import PagePool
 from memory.readers.partial import merge, partial_attention
 from memory.readers.reader import Plan, Reader
+from memory.readers.tables import Span
 from memory.scratch import gather
 from memory.view import View
 
@@ -20,13 +21,18 @@ class TorchReader(Reader):
         out = torch.empty_like(query)
         for span in plan.spans:
             q = query[span.start : span.stop]
-            keys, values = gather(plan.pool, layer, span.scratch)
-            part, lse = partial_attention(q, keys, values, scale, causal=True)
-            if span.memory is not None and span.memory.length:
-                past = read_memory(plan.pool, layer, span.memory, q, scale)
-                part, _ = merge(part, lse, *past)
-            out[span.start : span.stop] = part.to(query.dtype)
+            out[span.start : span.stop] = read_span(plan.pool, layer, span, q, scale)
         return out
+
+
+def read_span(pool: PagePool, layer: int, span: Span, query: Tensor, scale: float) -> Tensor:
+    """Attention of one sequence's queries [q, heads, head_dim], in their number format."""
+    keys, values = gather(pool, layer, span.scratch)
+    part, lse = partial_attention(query, keys, values, scale, causal=True)
+    if span.memory is not None and span.memory.length:
+        past = read_memory(pool, layer, span.memory, query, scale)
+        part, _ = merge(part, lse, *past)
+    return part.to(query.dtype)
 
 
 def read_memory(

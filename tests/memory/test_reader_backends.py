@@ -18,6 +18,7 @@ from memory.readers.flash_reader import FlashReader
 from memory.readers.paged import cleared, same_for_all_heads
 from memory.readers.partial import combine, merge, partial_attention
 from memory.readers.reader import Demand, Reader
+from memory.readers.sdpa_reader import SdpaReader
 from memory.readers.tables import Span, Tables
 from memory.readers.torch_reader import TorchReader
 from memory.readers.triton_reader import TritonReader
@@ -92,6 +93,37 @@ def test_what_else_is_in_the_batch_does_not_matter_to_a_sequence(triton):
         plan = packed.plan(triton, [number])
         alone = plan.attend(0, *tokens, packed.scale)
         assert torch.allclose(alone, together[span.start : span.stop], atol=1e-6)
+
+
+ON_A_CPU = {"device": "cpu"}
+
+
+@pytest.mark.parametrize(("head_dim", "kv_heads", "heads"), [(8, 1, 1), (16, 2, 6), (80, 1, 2)])
+def test_torchs_fused_attention_over_gathered_pages_equals_the_reference(head_dim, kv_heads, heads):
+    shape = KVShape(2, kv_heads, head_dim)
+    agree(SdpaReader(), Packed(MIXED, shape, heads=heads, page_size=24, **ON_A_CPU))
+
+
+@pytest.mark.parametrize(("dtype", "atol"), [(torch.bfloat16, 3e-2), (torch.float16, 4e-3)])
+def test_it_reads_the_half_formats_too(dtype, atol):
+    agree(SdpaReader(), Packed(MIXED, KVShape(1, 2, 16, dtype), heads=4, **ON_A_CPU), atol)
+
+
+def test_it_reads_heads_of_their_own_lengths_too():
+    lengths = {0: torch.tensor([[70, 0], [3, 41]])}
+    agree(SdpaReader(), Packed(MIXED, KVShape(2, 2, 16), heads=4, lengths=lengths, **ON_A_CPU))
+
+
+def test_to_it_neither_the_order_of_slots_nor_the_rest_of_the_batch_matters():
+    packed = Packed(MIXED, KVShape(1, 2, 16), heads=4, **ON_A_CPU)
+    before = packed.attend(SdpaReader(), 0)
+    packed.permute(0)
+    packed.permute(3)
+    assert torch.allclose(packed.attend(SdpaReader(), 0), before, atol=2e-5)
+    for number, span in enumerate(packed.spans):
+        tokens = [x[span.start : span.stop] for x in packed.fresh]
+        alone = packed.plan(SdpaReader(), [number]).attend(0, *tokens, packed.scale)
+        assert torch.allclose(alone, before[span.start : span.stop], atol=2e-5)
 
 
 def test_more_queries_than_a_block_are_read_by_several_programs(triton):
@@ -195,10 +227,10 @@ def demand(**changes: object) -> Demand:
     return Demand(**{**basis, **changes})  # type: ignore[arg-type]
 
 
-def test_on_a_cpu_the_reference_is_taken_and_every_other_reader_says_why_not():
+def test_on_a_cpu_torchs_fused_attention_is_taken_and_kernels_for_gpus_say_why_not():
     choice = choose(AUTO, demand())
-    assert choice.name == "torch" and choice.reader is TorchReader
-    assert set(choice.refusals) == set(READERS) - {"torch"}
+    assert choice.name == "sdpa" and choice.reader is SdpaReader
+    assert set(choice.refusals) == set(READERS) - {"sdpa", "torch"}
     assert all(choice.refusals.values())
 
 
