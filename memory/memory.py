@@ -4,7 +4,7 @@ Attention does not mind the order of slots, so what a policy gives up is overwri
 end move into the holes, new ones follow. Heads may come to hold different tokens. A snapshot pins
 pages (`memory.block_table`): later writes go to copies of them.
 
-All methods belong to one thread (the engine's); counters may be read from any.
+All methods belong to one thread (the engine's); `held`, `seen` and `capacity` may be read from any.
 """
 
 from __future__ import annotations
