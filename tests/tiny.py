@@ -72,15 +72,15 @@ def stock(seed: int = 0) -> Qwen3VLForConditionalGeneration:
 
 
 @cache
-def ours(seed: int = 0) -> Qwen3VL:
+def ours(seed: int = 0, device: str = "cpu") -> Qwen3VL:
     """The same weights behind our adapter."""
     reference = stock(seed)
     model = Qwen3VLForConditionalGeneration(type(reference.config)(**reference.config.to_dict()))
     model.load_state_dict(reference.state_dict())
     model.generation_config.eos_token_id = reference.generation_config.eos_token_id
-    info = ModelInfo("tiny", "qwen3_vl", 0, "cpu", "float32", "random weights")
+    info = ModelInfo("tiny", "qwen3_vl", 0, device, "float32", "random weights")
     return Qwen3VL(
-        model.eval().requires_grad_(False), tokenizer(), info,
+        model.to(device).eval().requires_grad_(False), tokenizer(), info,
         min_pixels=4 * CELL**2, max_pixels=64 * CELL**2,
     )  # fmt: skip
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 from engine.decoding import ROWS, DecodeForward, Graphs, Recorder, Repeating, Work, graphed
 from engine.limits import Limits
@@ -29,27 +32,54 @@ PAGE = 4
 MOST = {"memory_tokens": 24, "scratch_tokens": 16}
 
 
+class Noted(TorchDispatchMode):
+    """Notes every operation with its arguments, numbers from the host as they then are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, Any, Any, Any]] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        self.calls.append((func, args, kwargs or {}, out))
+        return out
+
+
 class Traced(Recorder):
-    """What a CUDA graph does, on the CPU: operations are noted once, with every number from the
-    host as it then was, and replayed on the same tensors."""
+    """What a CUDA graph does, on the CPU: what was done once is done again on the same tensors."""
 
     def __init__(self) -> None:
         self.recorded = 0
 
     def record(self, work: Work) -> Work:
         self.recorded += 1
-        return make_fx(lambda: work())()
+        with Noted() as noted:
+            result = work()
+
+        def replay() -> Tensor:
+            now: dict[int, Any] = {}  # what was made then: what is made now
+            for func, args, kwargs, before in noted.calls:
+                given, named = tree_map(partial(_renewed, now), (args, kwargs))
+                made = func(*given, **named)
+                now |= {id(x): y for x, y in zip(*map(tree_leaves, (before, made)), strict=True)}
+            return now[id(result)]
+
+        return torch.inference_mode()(replay)
+
+
+def _renewed(now: dict[int, Any], x: Any) -> Any:
+    return now.get(id(x), x) if isinstance(x, Tensor) else x
 
 
 class Scene:
     """Answers that each remember something else and have begun to speak."""
 
-    def __init__(self, memories: Sequence[int | None], seed: int = 0) -> None:
-        self.model = ours()
-        self.pool = PagePool(self.model.shape, 200, PAGE)
-        draw = torch.Generator().manual_seed(seed)
+    def __init__(self, memories: Sequence[int | None], device: str = "cpu") -> None:
+        self.model = ours(0, device)
+        self.pool = PagePool(self.model.shape, 200, PAGE, device)
+        draw = torch.Generator().manual_seed(0)
         for store in (self.pool.keys, self.pool.values):
-            store.normal_(generator=draw)
+            store.copy_(torch.randn(store.shape, generator=draw))
         self.memories = [None if n is None else self.view(n) for n in memories]
         self.scratches = [Scratch(self.pool, 16) for _ in memories]
         for number, scratch in enumerate(self.scratches):
@@ -219,12 +249,9 @@ def test_where_there_is_no_gpu_or_the_reader_needs_the_host_nothing_is_recorded(
 def test_cuda_graphs_give_the_logits_of_ordinary_forwards(memories) -> None:
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    from tests.models.on_device import moved
-
-    device = torch.device("cuda")
-    plain, other = (moved(Scene(memories), device) for _ in range(2))
+    plain, other = (Scene(memories, "cuda") for _ in range(2))
     wanted, _ = spoken(plain, Runner(plain.model, plain.pool, TorchReader()), 10)
     reader = TritonReader()
-    decoding = other.decoding(reader, Graphs(device))
+    decoding = other.decoding(reader, Graphs(other.pool.device))
     got, _ = spoken(other, Runner(other.model, other.pool, reader, decoding), 10)
     assert torch.allclose(got, wanted, atol=1e-3)

@@ -35,7 +35,8 @@ class Stream:
         archive: Archive | None = None,
     ) -> None:
         self.model = model
-        self.pool = PagePool(model.shape, 4 * (capacity // page_size + 64), page_size)
+        pages = 4 * (capacity // page_size + 64)
+        self.pool = PagePool(model.shape, pages, page_size, model.device)
         self.memory = KVMemory(self.pool, capacity, SinkWindow(), model.rotation, archive)
         self.runner = Runner(model, self.pool, TorchReader())
         self._remember(model.prefix(), sink=True)
