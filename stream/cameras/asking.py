@@ -50,6 +50,19 @@ def to_ask(question: Question) -> Ask:
     )
 
 
+def notice(age_s: float, stale_after_s: float, state: str) -> str:
+    """What an answer from old frames must say first; empty for fresh ones.
+
+    Args:
+        age_s: of the newest remembered frame.
+        stale_after_s: from when on it is old.
+        state: of the camera.
+    """
+    if age_s <= stale_after_s:
+        return ""
+    return f"(The newest picture is {age_s:.0f} s old; the camera is {state}.) "
+
+
 class Listener:
     """An `engine.requests.AnswerListener` for one `Answer`; called on the engine's thread.
 

@@ -34,16 +34,16 @@ from engine.requests import Noted, Perceived
 from memory.saving.manifest import Manifest
 from memory.saving.state import MemoryState
 from stream.cameras.answer import Answer, Question
-from stream.cameras.asking import Listener, check, to_ask
+from stream.cameras.asking import Listener, check, notice, to_ask
 from stream.cameras.drawers import emptied
 from stream.cameras.keeping import Keeper, StreamClock
 from stream.cameras.notebook import Notebook
 from stream.cameras.relief import Relief
 from stream.cameras.segmenter import Segmenter
-from stream.cameras.settling import settler
+from stream.cameras.settling import on_loop, settler
 from stream.cameras.tally import Tally
 from stream.cameras.truth import truth_of
-from stream.cameras.view import CameraView, ms, of_feed, of_relief, of_tally
+from stream.cameras.view import CameraView, ms, of_engine, of_feed, of_relief, of_tally
 from stream.cameras.watching import Watching
 from stream.sources.base import EndOfSource, Source
 from stream.sources.feed import CameraState, Feed, FeedStatus
@@ -223,13 +223,13 @@ class Camera:
         if self._memory is None:
             raise CameraError(f"camera {self.name} was detached")
         check(question, self._watching.max_question_chars, self._engine.limits.answer_tokens)
-        if self._tally.newest_pts is None:
-            state = self._feed.status.state
+        state, age = self._feed.status.state, self._tally.age(time.monotonic())
+        if age is None:
             raise CameraBlind(f"camera {self.name} has shown nothing yet (it is {state})")
-        age = self._frame_age()
+        first = notice(age, self._watching.stale_after_s, state)
         handles: list[AnswerHandle] = []
         answer = Answer(lambda: self._engine.cancel(handles[0]))
-        listener = Listener(answer, self.name, age, self._notice(age), self._answer_over)
+        listener = Listener(answer, self.name, age, first, self._answer_over)
         handles.append(self._engine.ask(self._memory, to_ask(question), listener))
         self._answering += 1
         return answer
@@ -263,26 +263,20 @@ class Camera:
         """Its state and numbers now."""
         feed = self._feed.status
         state, reason = self._state(feed)
-        limits, shape = self._engine.limits, self._engine.model.shape
-        age = self._frame_age()
-        pages = self._engine.pool.pages_for(limits.capacity)
-        recalling = self._watching.recalling
-        archived = 0 if recalling is None else recalling.reserved_bytes
         return CameraView(
             name=self.name,
             url=self.url,
             state=str(state),
             reason=reason,
             fps=self._watching.fps,
-            memory_capacity=limits.capacity,
-            memory_bytes=pages * limits.page_size * shape.bytes_per_token + archived,
-            frame_age_ms=ms(age),
+            frame_age_ms=ms(self._tally.age(time.monotonic())),
             answering=self._answering,
             load=None if self._memory is None else self._engine.load(self._memory),
             policy=self._watching.policy.method,
             budget=self._watching.budget,
             restored=self._keeper.restored if self._keeper is not None else "",
             save_problem=self._keeper.problem if self._keeper is not None else "",
+            **of_engine(self._engine, self._watching),
             **of_feed(feed),
             **of_tally(self._tally),
             **of_relief(self._relief.state),
@@ -395,19 +389,4 @@ class Camera:
         def over() -> None:
             self._answering -= 1
 
-        try:
-            self._loop.call_soon_threadsafe(over)
-        except RuntimeError:
-            if not self._loop.is_closed():
-                raise
-
-    def _frame_age(self) -> float | None:
-        newest = self._tally.newest_arrived
-        return None if newest is None else time.monotonic() - newest
-
-    def _notice(self, age: float | None) -> str:
-        """What an answer from old frames must say first."""
-        if age is None or age <= self._watching.stale_after_s:
-            return ""
-        state = self._feed.status.state
-        return f"(The newest picture is {age:.0f} s old; the camera is {state}.) "
+        on_loop(self._loop, over)

@@ -18,11 +18,13 @@ def settler(
         if not future.done():
             future.set_result(result)
 
-    def listener(result: Result) -> None:
-        try:
-            loop.call_soon_threadsafe(settle, result)
-        except RuntimeError:
-            if not loop.is_closed():
-                raise
+    return lambda result: on_loop(loop, lambda: settle(result))
 
-    return listener
+
+def on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Have something called on the loop's thread; a closed loop has nobody left who waits."""
+    try:
+        loop.call_soon_threadsafe(call)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise

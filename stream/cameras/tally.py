@@ -67,6 +67,10 @@ class Tally:
         for _ in range(len(segment.frames) if segment is not None else 0):
             self._arrivals.pop()
 
+    def age(self, now: float) -> float | None:
+        """Seconds since the newest remembered frame arrived; None before the first."""
+        return None if self.newest_arrived is None else now - self.newest_arrived
+
     def lag_percentile(self, share: float) -> float | None:
         """Lag in seconds that `share` of the newest segments did not exceed (nearest rank)."""
         if not self._lags:

@@ -7,9 +7,11 @@ from typing import Any
 
 from core.histogram import Counts
 from core.kept import KeptStep
+from engine.engine import Engine
 from memory.recall.tiers import Holdings
 from stream.cameras.relief import Relieved
 from stream.cameras.tally import Tally
+from stream.cameras.watching import Watching
 from stream.sources.feed import FeedStatus
 
 
@@ -60,6 +62,17 @@ class CameraView:
 def ms(seconds: float | None) -> float | None:
     """Seconds as milliseconds; None stays None."""
     return None if seconds is None else seconds * 1000
+
+
+def of_engine(engine: Engine, watching: Watching) -> dict[str, Any]:
+    """The fields that tell how much memory is set aside for it."""
+    limits, pool, recalling = engine.limits, engine.pool, watching.recalling
+    slots = pool.pages_for(limits.capacity) * limits.page_size
+    archived = 0 if recalling is None else recalling.reserved_bytes
+    return {
+        "memory_capacity": limits.capacity,
+        "memory_bytes": slots * engine.model.shape.bytes_per_token + archived,
+    }
 
 
 def of_feed(status: FeedStatus) -> dict[str, Any]:
