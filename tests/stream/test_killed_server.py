@@ -18,7 +18,10 @@ def options(folder: Path) -> list[str]:
     chosen = {
         "memory.save.folder": folder / "memories",
         "memory.save.every_s": 0,
-        "memory.archive.max_bytes": 10**6,
+        "memory.archive.max_bytes": 10**5,
+        "memory.archive.host_bytes": 10**5,
+        "memory.archive.disk_bytes": 10**7,
+        "memory.archive.folder": folder / "runs",
         "memory.capacity": 100,
         "image.max_pixels": 4096,
     }
