@@ -23,7 +23,7 @@ from torch import Tensor
 from memory.policies.clusters import clusters, nearest
 from memory.policies.movie_chat import cells_of, merged, step_means
 from memory.policies.policy import Contents, MemoryPolicy, Retained
-from memory.policies.ranking import recent
+from memory.policies.ranking import check_target, recent
 from memory.policies.sink_window import newest_steps
 from memory.table import MERGED, TokenTable
 
@@ -42,12 +42,13 @@ class FlashVStream(MemoryPolicy):
     method: Literal["flash_vstream"] = "flash_vstream"
 
     def __post_init__(self) -> None:
-        if not 0 < self.target <= 1 or not 0 <= self.recent < 1:
-            raise ValueError("target in (0, 1], recent in [0, 1)")
+        check_target(self.target)
+        if not 0 <= self.recent < 1:
+            raise ValueError("recent in [0, 1)")
 
     def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
         """See `MemoryPolicy.retain`."""
-        if int(contents.filled.sum(-1).max()) <= limit:
+        if contents.most <= limit:
             return None
         tokens = contents.tokens
         sink = int(tokens.sink.sum())

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from memory.policies.policy import Contents, MemoryPolicy, Observes, Retained, Summaries
-from memory.policies.ranking import agreed, best, minmax, received
+from memory.policies.ranking import agreed, best, check_target, minmax, received
 from memory.table import SUMMARY, TokenTable
 
 SHALLOW: Final = 0.1  # of all layers
@@ -44,8 +44,7 @@ class Hermes(MemoryPolicy):
     observes: ClassVar[Observes] = Observes.PROXY
 
     def __post_init__(self) -> None:
-        if not 0 < self.target <= 1:
-            raise ValueError(f"target lies in (0, 1], not {self.target}")
+        check_target(self.target)
 
     @property
     def queries(self) -> int:
@@ -54,10 +53,10 @@ class Hermes(MemoryPolicy):
 
     def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
         """See `MemoryPolicy.retain`."""
-        if int(contents.filled.sum(-1).max()) <= limit:
+        if contents.most <= limit:
             return None
         sink = contents.sink
-        left = max(0, int(self.target * limit) - int(sink.sum(-1).max()))
+        left = contents.left(self.target, limit)
         summaries = self.summarise and left > 0
         count = torch.full_like(contents.rows[..., 0], left - summaries)
         stay = best(scores(contents), contents.filled & ~sink, count) | sink

@@ -44,7 +44,7 @@ class HourLlava(MemoryPolicy):
 
     def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
         """See `MemoryPolicy.retain`."""
-        if int(contents.filled.sum(-1).max()) <= limit:
+        if contents.most <= limit:
             return None
         room = limit - int(contents.sink.sum(-1).max())
         stay = contents.column(self._faded(contents.tokens) | contents.tokens.sink)

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from memory.policies.policy import Contents, MemoryPolicy, Retained
-from memory.policies.ranking import best, recent, sums
+from memory.policies.ranking import best, check_target, recent, sums
 from memory.table import TokenTable
 
 
@@ -43,15 +43,16 @@ class InfiniPotV(MemoryPolicy):
     per_head: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not 0 < self.target <= 1 or not 0 <= self.recent <= self.redundancy <= 1:
-            raise ValueError("target in (0, 1], and 0 <= recent <= redundancy <= 1")
+        check_target(self.target)
+        if not 0 <= self.recent <= self.redundancy <= 1:
+            raise ValueError("0 <= recent <= redundancy <= 1")
 
     def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
         """See `MemoryPolicy.retain`."""
-        if int(contents.filled.sum(-1).max()) <= limit:
+        if contents.most <= limit:
             return None
         sink = contents.sink
-        left = max(0, int(self.target * limit) - int(sink.sum(-1).max()))
+        left = contents.left(self.target, limit)
         stay = recent(contents, self.recent, left)
         by_redundancy = max(0, round(self.redundancy * left))
         room = (by_redundancy - stay.sum(-1)).clamp(min=0)

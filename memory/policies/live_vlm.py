@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from memory.policies.policy import Contents, MemoryPolicy, Observes, Retained
-from memory.policies.ranking import best, ranks, received, recent
+from memory.policies.ranking import best, check_target, ranks, received, recent
 from memory.table import TokenTable
 
 
@@ -43,8 +43,9 @@ class LiveVLM(MemoryPolicy):
     observes: ClassVar[Observes] = Observes.NEWEST
 
     def __post_init__(self) -> None:
-        if not 0 < self.target <= 1 or min(self.recent, self.forced) < 0:
-            raise ValueError("target in (0, 1], recent and forced not negative")
+        check_target(self.target)
+        if min(self.recent, self.forced) < 0:
+            raise ValueError("recent and forced not negative")
         if self.recent + self.forced > 1 or min(self.bucket, self.watched) < 1:
             raise ValueError("recent + forced at most 1, bucket and watched at least 1")
 
@@ -55,11 +56,11 @@ class LiveVLM(MemoryPolicy):
 
     def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
         """See `MemoryPolicy.retain`."""
-        if int(contents.filled.sum(-1).max()) <= limit:
+        if contents.most <= limit:
             return None
         scores = torch.stack([received(contents, x) for x in range(len(contents.rows))])
         sink = contents.sink
-        left = max(0, int(self.target * limit) - int(sink.sum(-1).max()))
+        left = contents.left(self.target, limit)
         stay = recent(contents, self.recent, left)
         count = torch.full_like(contents.rows[..., 0], round(self.forced * left))
         stay = stay | best(scores, contents.filled & ~sink & ~stay, count)

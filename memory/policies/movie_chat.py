@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from memory.policies.policy import Contents, MemoryPolicy, Retained, Summaries
+from memory.policies.ranking import check_target
 from memory.policies.sink_window import newest_steps
 from memory.table import MERGED, TokenTable
 
@@ -37,12 +38,11 @@ class MovieChat(MemoryPolicy):
     method: Literal["movie_chat"] = "movie_chat"
 
     def __post_init__(self) -> None:
-        if not 0 < self.target <= 1:
-            raise ValueError(f"target lies in (0, 1], not {self.target}")
+        check_target(self.target)
 
     def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
         """See `MemoryPolicy.retain`."""
-        held = int(contents.filled.sum(-1).max())
+        held = contents.most
         if held <= limit:
             return None
         goal = max(int(self.target * limit), int(contents.sink.sum(-1).max()))

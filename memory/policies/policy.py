@@ -59,6 +59,15 @@ class Contents:
         """Which slots hold the fixed beginning, bool [l, h, n]."""
         return self.column(self.tokens.sink) & self.filled
 
+    @property
+    def most(self) -> int:
+        """Tokens held by the head that holds most."""
+        return int(self.filled.sum(-1).max())
+
+    def left(self, share: float, limit: int) -> int:
+        """Tokens of each head, the sink not counted, when a share of a limit is left."""
+        return max(0, int(share * limit) - int(self.sink.sum(-1).max()))
+
     def column(self, values: NDArray[np.bool_] | NDArray[np.int64] | NDArray[np.float64]) -> Tensor:
         """A column of tokens as one of slots, [l, h, n]; meaningless where nothing is held."""
         return torch.from_numpy(values).to(self.rows.device)[self.rows.clamp(min=0)]

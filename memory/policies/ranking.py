@@ -9,6 +9,16 @@ from torch import Tensor
 from memory.policies.policy import Contents
 
 
+def check_target(target: float) -> None:
+    """Refuse a share of the limit that cannot be what is left after compressing.
+
+    Raises:
+        ValueError: if it is not in (0, 1].
+    """
+    if not 0 < target <= 1:
+        raise ValueError(f"target lies in (0, 1], not {target}")
+
+
 def recent(contents: Contents, share: float, limit: int) -> Tensor:
     """Slots of the most recent steps that may stay whole, bool [l, h, n].
 

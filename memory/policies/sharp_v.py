@@ -50,7 +50,7 @@ class SharpVMemory(MemoryPolicy):
 
     def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
         """See `MemoryPolicy.retain`."""
-        if int(contents.filled.sum(-1).max()) <= limit:
+        if contents.most <= limit:
             return None
         tokens = contents.tokens
         groups = np.unique(tokens.group[~tokens.sink])

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from memory.policies.policy import Contents, MemoryPolicy, Observes, Retained, Summaries
-from memory.policies.ranking import agreed, best, received, sums
+from memory.policies.ranking import agreed, best, check_target, received, sums
 from memory.table import SUMMARY, TokenTable
 
 _PROXY = 8  # queries: the words that open an answer are fewer
@@ -43,8 +43,7 @@ class StreamMem(MemoryPolicy):
     observes: ClassVar[Observes] = Observes.PROXY
 
     def __post_init__(self) -> None:
-        if not 0 < self.target <= 1:
-            raise ValueError(f"target lies in (0, 1], not {self.target}")
+        check_target(self.target)
 
     @property
     def queries(self) -> int:
@@ -53,13 +52,13 @@ class StreamMem(MemoryPolicy):
 
     def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
         """See `MemoryPolicy.retain`."""
-        if int(contents.filled.sum(-1).max()) <= limit:
+        if contents.most <= limit:
             return None
         layers = range(len(contents.rows))
         by_head = torch.stack([received(contents, layer) for layer in layers])  # [l, h, n]
         scores = agreed(by_head, contents)
         sink = contents.sink
-        left = max(0, int(self.target * limit) - int(sink.sum(-1).max()))
+        left = contents.left(self.target, limit)
         losing = self._losing(contents, scores, left) if self.prototypes else np.empty(0, np.int64)
         count = torch.full_like(contents.rows[..., 0], left - len(losing))
         stay = best(scores, contents.filled & ~sink, count) | sink

@@ -78,5 +78,5 @@ def test_what_vanished_weighs_on_what_was_merged():
 
 @pytest.mark.parametrize("wrong", [{"target": 0.0}, {"recent": 1.0}])
 def test_parameters_out_of_range_are_refused(wrong):
-    with pytest.raises(ValueError, match="target"):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
         FlashVStream(**wrong)

@@ -130,5 +130,5 @@ def test_it_compresses_to_a_share_of_the_limit_when_it_must_and_not_before():
 @pytest.mark.parametrize("wrong", [{"target": 0.0}, {"target": 1.1}, {"recent": 0.6},
                                    {"redundancy": 1.2}, {"recent": -0.1}])  # fmt: skip
 def test_shares_that_make_no_sense_are_refused(wrong):
-    with pytest.raises(ValueError, match="target in"):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
         InfiniPotV(**wrong)

@@ -107,7 +107,7 @@ def slow(scores: list[float], room: int, forced: int, size: int) -> set[int]:
 @pytest.mark.parametrize("wrong", [{"target": 0.0}, {"recent": 0.6, "forced": 0.5},
                                    {"bucket": 0}, {"watched": 0}, {"forced": -0.1}])  # fmt: skip
 def test_shares_that_make_no_sense_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"target in|at most 1|not negative"):
+    with pytest.raises(ValueError, match=r"target lies in|at most 1|not negative"):
         LiveVLM(**wrong)
 
 
