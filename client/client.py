@@ -28,6 +28,8 @@ from core.events import (
     CameraList,
     CameraListed,
     ClientEvent,
+    EventsQuery,
+    EventsResult,
     InputText,
     Item,
     ItemCreate,
@@ -37,6 +39,7 @@ from core.events import (
     ResponseOptions,
     Session,
     SessionCreated,
+    TimelineEvent,
     pack_frame,
 )
 
@@ -145,6 +148,32 @@ class Lookout:
         listed = self._router.expect(CameraListed)
         await self.send(CameraList())
         return (await self._within(listed)).cameras
+
+    async def history(
+        self,
+        camera: str | None = None,
+        *,
+        search: str = "",
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> tuple[TimelineEvent, ...]:
+        """What was written down about cameras, the newest entries, oldest first.
+
+        Args:
+            camera: of this one only.
+            search: with these words only, in any case.
+            since: that ended since then; with its zone.
+            limit: entries at most, 1 to 1000.
+
+        Raises:
+            CameraNotFound: if there is none of this name.
+            ConnectionLost: if the connection is gone.
+        """
+        token = uuid.uuid4().hex
+        result = self._router.expect(EventsResult, token)
+        query = EventsQuery(event_id=token, camera=camera, search=search, since=since, limit=limit)
+        await self.send(query)
+        return (await self._within(result)).events
 
     async def push(self, camera: str, jpeg: bytes, captured_at: datetime | None = None) -> None:
         """Send one frame; the first one makes this connection a camera of that name.

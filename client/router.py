@@ -68,7 +68,7 @@ class Router:
         self.lost: LookoutError | None = None
         self._asked: dict[str, Answer] = {}  # by question, until the answer has a name
         self._answers: dict[str, Answer] = {}  # by the answer's name
-        self._expected: list[tuple[type[Any], asyncio.Future[Any]]] = []
+        self._expected: list[tuple[type[Any], str, asyncio.Future[Any]]] = []
         self._streams: list[EventStream] = []
         self._parting: LookoutError | None = None
 
@@ -82,13 +82,18 @@ class Router:
             answer.fail(self.lost)
         self._asked[token] = answer
 
-    def expect(self, kind: type[Reply]) -> asyncio.Future[Reply]:
-        """The next event of this kind, or the error that ends the connection."""
+    def expect(self, kind: type[Reply], asked: str = "") -> asyncio.Future[Reply]:
+        """The next event of this kind, or the error that ends the connection.
+
+        Args:
+            kind: of event.
+            asked: `event_id` of what asks for it; an error about that is raised, too.
+        """
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         if self.lost is not None:
             reply.set_exception(self.lost)
         else:
-            self._expected.append((kind, reply))
+            self._expected.append((kind, asked, reply))
         return reply
 
     def stream(self) -> EventStream:
@@ -132,7 +137,7 @@ class Router:
         self.lost = self.lost or self._parting or why
         for answer in (*self._asked.values(), *self._answers.values()):
             answer.fail(self.lost)
-        for _, reply in self._expected:
+        for _, _, reply in self._expected:
             if not reply.done():
                 reply.set_exception(self.lost)
         for stream in self._streams:
@@ -142,10 +147,13 @@ class Router:
         self._expected.clear()
 
     def _settle(self, event: AnyServerEvent) -> None:
-        for place, (kind, reply) in enumerate(self._expected):
-            if isinstance(event, kind):
+        for place, (kind, asked, reply) in enumerate(self._expected):
+            refused = isinstance(event, Error) and asked and event.error.event_id == asked
+            if refused or isinstance(event, kind):
                 del self._expected[place]
-                if not reply.done():
+                if not reply.done() and isinstance(event, Error):
+                    reply.set_exception(error_of(event.error))
+                elif not reply.done():
                     reply.set_result(event)
                 return
 

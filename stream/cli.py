@@ -82,6 +82,24 @@ def ask(
 
 
 @app.command()
+def events(
+    camera: Annotated[str | None, typer.Option(help="Of this camera only.")] = None,
+    search: Annotated[str, typer.Option(help="With these words only.")] = "",
+    since: Annotated[
+        str | None, typer.Option(metavar="T", help="That ended since then: 2026-11-20T21:30.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries at most.")] = 100,
+    server: Server = "http://127.0.0.1:8080",
+    key: Key = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    """What cameras of a running server wrote down (memory.notes), oldest first."""
+    from stream.commands.events import events as history
+
+    asyncio.run(history(server, key, camera, search, since, limit, as_json=as_json))
+
+
+@app.command()
 def run(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="An address or a file.")],
     ask: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from core.events.base import ClientEvent, Short, Wire
 from core.events.parts import CameraName, EvidenceKind, Item, OnNewInput
@@ -139,6 +139,16 @@ class CameraList(ClientEvent):
     type: Literal["lookout.camera.list"] = "lookout.camera.list"
 
 
+class EventsQuery(ClientEvent):
+    """What was written down; answered with `lookout.events.result`."""
+
+    type: Literal["lookout.events.query"] = "lookout.events.query"
+    camera: CameraName | None = None
+    search: str = Field(default="", max_length=200)
+    since: AwareDatetime | None = None
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
 class StatsSubscribe(ClientEvent):
     """Send `lookout.stats` every so often; 0 stops."""
 
@@ -165,6 +175,7 @@ AnyClientEvent = (
     | CameraUpdate
     | CameraDetach
     | CameraList
+    | EventsQuery
     | StatsSubscribe
     | ClockQuery
 )

@@ -18,6 +18,7 @@ from core.events.parts import (
     Response,
     Rung,
     Session,
+    TimelineEvent,
 )
 
 
@@ -230,6 +231,13 @@ class Stats(ServerEvent):
         return self.type
 
 
+class EventsResult(ServerEvent):
+    """Entries of the timeline, oldest first, in answer to `lookout.events.query`."""
+
+    type: Literal["lookout.events.result"] = "lookout.events.result"
+    events: tuple[TimelineEvent, ...]
+
+
 class Clock(ServerEvent):
     """The server's time beside the client's."""
 
@@ -266,6 +274,7 @@ AnyServerEvent = (
     | CameraState
     | CameraDetached
     | CameraListed
+    | EventsResult
     | Stats
     | Clock
     | GoingAway

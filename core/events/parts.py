@@ -73,6 +73,18 @@ class Annotation(Wire):
     end: Moment | None = None
 
 
+class TimelineEvent(Wire):
+    """Something that was written down about a stretch of a camera's stream."""
+
+    kind: Literal["note"]
+    camera: str
+    t_start: float  # stream seconds
+    t_end: float
+    start: Moment
+    end: Moment
+    text: str
+
+
 class Usage(Wire):
     """Tokens an answer cost; `lookout_memory_tokens` were read from the camera's memory."""
 

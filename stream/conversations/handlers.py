@@ -17,6 +17,8 @@ from core.events import (
     ClientEvent,
     Clock,
     ClockQuery,
+    EventsQuery,
+    EventsResult,
     ImageAppend,
     ImageClear,
     InputImage,
@@ -45,6 +47,7 @@ from stream.conversations.replies import Order, Replies
 from stream.conversations.rules import Rules
 from stream.conversations.session import check_evidence, checked_instructions, patched, token_limit
 from stream.conversations.ticker import Ticker
+from stream.conversations.timeline import timeline
 
 Handler = Callable[[Any], Awaitable[None]]
 
@@ -94,6 +97,7 @@ class Handlers:
             CameraUpdate: self._camera_update,
             CameraDetach: self._camera_detach,
             CameraList: self._camera_list,
+            EventsQuery: self._events_query,
             StatsSubscribe: self._stats_subscribe,
             ClockQuery: self._clock,
         }
@@ -209,6 +213,9 @@ class Handlers:
 
     async def _camera_list(self, event: CameraList) -> None:
         self._put(CameraListed(cameras=wire.cameras(self._cameras)))
+
+    async def _events_query(self, event: EventsQuery) -> None:
+        self._put(EventsResult(events=timeline(self._cameras, event)))
 
     async def _stats_subscribe(self, event: StatsSubscribe) -> None:
         self._ticker.every(event.interval_ms / 1000)

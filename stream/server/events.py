@@ -1,35 +1,21 @@
-"""What happened, as far as somebody wrote it down: the timeline of all cameras over HTTP."""
+"""The timeline of all cameras over plain HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel
 
-from core.events import Moment, now
-from stream.cameras.seam import CameraSeam, CamerasSeam
-from stream.conversations import wire
-
-
-class Event(BaseModel):
-    """One entry of the timeline."""
-
-    kind: Literal["note"] = "note"
-    camera: str
-    t_start: float = Field(description="Stream seconds.")
-    t_end: float = Field(description="Stream seconds.")
-    start: Moment
-    end: Moment
-    text: str
+from core.events import CAMERA_NAME, EventsQuery, TimelineEvent
+from stream.cameras.seam import CamerasSeam
+from stream.conversations.timeline import timeline
 
 
 class Timeline(BaseModel):
     """Entries, oldest first."""
 
-    events: tuple[Event, ...]
+    events: tuple[TimelineEvent, ...]
 
 
 def event_routes(cameras: CamerasSeam) -> APIRouter:
@@ -38,35 +24,13 @@ def event_routes(cameras: CamerasSeam) -> APIRouter:
 
     @router.get("")
     async def events(
-        camera: str | None = None,
+        camera: Annotated[str | None, Query(pattern=CAMERA_NAME)] = None,
         search: Annotated[str, Query(max_length=200)] = "",
         since: AwareDatetime | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Timeline:
         """The newest entries: of one camera, with these words, that ended since then."""
-        names = cameras.names() if camera is None else [camera]
-        at = now()
-        found = [
-            event
-            for name in names
-            for event in _notes(cameras.get(name), at)
-            if search.casefold() in event.text.casefold()
-            and (since is None or event.end.at >= since)
-        ]
-        found.sort(key=lambda event: event.end.at)
-        return Timeline(events=tuple(found[-limit:]))
+        query = EventsQuery(camera=camera, search=search, since=since, limit=limit)
+        return Timeline(events=timeline(cameras, query))
 
     return router
-
-
-def _notes(camera: CameraSeam, at: datetime) -> Iterator[Event]:
-    view = camera.view()
-    for note in camera.notes():
-        yield Event(
-            camera=view.name,
-            t_start=note.t_start,
-            t_end=note.t_end,
-            start=wire.moment(view, note.t_start, at),
-            end=wire.moment(view, note.t_end, at),
-            text=note.text,
-        )
