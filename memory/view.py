@@ -63,7 +63,7 @@ class View:
             if low < 0 or high != length:
                 raise ValueError(f"lengths of {low} to {high} do not make a view of {length}")
             lengths = lengths.to(device, torch.int32)
-        pages = torch.tensor(table[: -(-length // page_size)], dtype=torch.int32)
-        offsets = torch.arange(page_size)
+        pages = torch.tensor(table[: -(-length // page_size)], dtype=torch.int32).to(device)
+        offsets = torch.arange(page_size, device=device)  # made there: slots need not cross
         slots = (pages.long()[:, None] * page_size + offsets).flatten()[:length]
-        return View(pages.to(device), length, slots.to(device), lengths)
+        return View(pages, length, slots, lengths)
