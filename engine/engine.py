@@ -200,6 +200,8 @@ class Engine:
                 return
             self._work.memories.append(handle)
             if restored is None:
+                if archive is not None:
+                    archive.begin()
                 handle.segments.append(SegmentJob(handle, None, told, is_sink=True))
             else:
                 self._steps.restore(handle, restored, told)

@@ -27,7 +27,7 @@ from memory.codecs.frozen import Frozen, freeze
 from memory.codecs.plain import Plain
 from memory.pool import KVShape
 from memory.recall.arena import Arena
-from memory.recall.disk import OVERHEAD, Disk
+from memory.recall.disk import OVERHEAD, Disk, File
 from memory.recall.index import Index, Trace
 from memory.recall.kept import Archived, Away, Kept
 from memory.recall.opening import Opening
@@ -181,13 +181,7 @@ class Archive:
         self._tiers.settle()
         runs = [self._kept(run) for run in self._runs if run.tier is not Tier.DISK]
         alone = [self._kept(run) for run in self._gathering]
-        away = [
-            Away(
-                run.file, run.layout.tokens, run.layout.wide, run.spans, self._index.landmarks(run)
-            )
-            for run in self._runs
-            if run.file is not None
-        ]
+        away = [self._away(run, run.file) for run in self._runs if run.file is not None]
         return Archived(self._codec, tuple(runs), tuple(alone), self.forgotten, tuple(away))
 
     def restore(self, state: Archived) -> None:
@@ -199,6 +193,7 @@ class Archive:
         self.begin(state.away if self._tiers.disk is not None else ())
         for away in state.away:
             self._adopt(away)
+        self._thin_disk(0)
         for whole, place in ((state.runs, self._runs), (state.alone, self._gathering)):
             for kept in whole:
                 layout, data = wrap(kept.frozen)
@@ -323,13 +318,20 @@ class Archive:
             run = next(waiting, None)
             if run is None:
                 return
-            needed = run.layout.nbytes + OVERHEAD
-            while disk.used - disk.leaving + needed > disk.capacity:
-                if not self._thin([r for r in self._runs[1:] if r.tier is Tier.DISK], run.time):
-                    return  # the oldest stays
+            if not self._thin_disk(run.layout.nbytes + OVERHEAD):
+                return
             if not disk.fits(run.layout.nbytes):
                 return  # what was forgotten is not removed yet
             self._tiers.write(run)
+
+    def _thin_disk(self, nbytes: int) -> bool:
+        """Forget runs on disk until there will be room; False if only the oldest is left."""
+        disk = self._tiers.disk
+        while disk is not None and disk.used - disk.leaving + nbytes > disk.capacity:
+            now = (self._gathering or self._runs)[-1].time
+            if not self._thin([run for run in self._runs[1:] if run.tier is Tier.DISK], now):
+                return False
+        return True
 
     def _adopt(self, away: Away) -> None:
         if self._tiers.disk is None:
@@ -342,6 +344,10 @@ class Archive:
             self._runs.append(run)
         else:
             self._tiers.drop(run)
+
+    def _away(self, run: Run, file: File) -> Away:
+        landmarks = self._index.landmarks(run)
+        return Away(file, run.layout.tokens, run.layout.wide, run.spans, landmarks)
 
     def _frozen(self, run: Run) -> Frozen:
         data = self._tiers.read(run)

@@ -267,6 +267,22 @@ def test_a_restored_archive_takes_over_its_files_and_removes_those_of_nobody(tmp
     second.close()
 
 
+def test_a_restored_archive_keeps_to_the_bytes_that_its_disk_has_now(tmp_path):
+    first = archive(tmp_path / "porch", lasting=True)
+    watch(first, 0, 160)
+    state = first.state()
+    first.close()
+    assert first.join(30)
+    second = archive(tmp_path / "porch", files=4 * RUN)
+    second.restore(state)
+    until(lambda: second.settled)
+    assert all(level.bytes <= level.capacity for level in second.levels)
+    assert 0 < second.forgotten < 160
+    assert second.steps[0].time == 0.0
+    assert len(opened(second)) == 160 - second.forgotten
+    second.close()
+
+
 def test_without_a_disk_what_lay_there_is_forgotten_and_counted(tmp_path):
     first = archive(tmp_path / "porch", lasting=True)
     watch(first, 0, 120)
