@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
             _draw(rows, options.plot)
     except LookoutError as error:
         print(f"lookout bench memory: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     if options.markdown:
         options.markdown.write_text(f"{stamp()}\n\n{markdown(rows)}\n", encoding="utf-8")
     publish(rows, options.json)

@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
         rows = _measure(options)
     except LookoutError as error:
         print(f"lookout bench pruning: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     if options.markdown:
         options.markdown.write_text(f"{stamp()}\n\n{markdown(rows)}\n", encoding="utf-8")
     publish(rows, options.json)

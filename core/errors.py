@@ -40,12 +40,14 @@ class LookoutError(Exception):
 
     retryable: ClassVar[bool] = False
     code: ClassVar[str] = "lookout_error"
+    exit_status: ClassVar[int] = 1  # of a command that it ends
 
 
 class ConfigError(LookoutError):
     """A setting is unknown, of the wrong type or out of range."""
 
     code = "invalid_configuration"
+    exit_status = 2
 
 
 class DataError(LookoutError):

@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
         write(options.folder, pooled)
     except LookoutError as error:
         print(f"evaluation.card: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     return 0
 
 

@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
         result = asyncio.run(_measure(options, paired))
     except LookoutError as error:
         print(f"lookout eval embedded: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     for line in lines(result):
         print(line)
     if options.json:

@@ -17,7 +17,7 @@ from typing import Final
 
 import torch
 
-from core.errors import ConfigError, DataError, LookoutError
+from core.errors import DataError, LookoutError
 from evaluation.embedded import measure, settings_for
 from evaluation.responders import PipelineResponder, Responder
 from evaluation.rows import Vigil
@@ -97,7 +97,7 @@ def main(argv: Sequence[str]) -> int:
         write(options.folder, best(asyncio.run(_choose_for(options.folder, options.limit))))
     except LookoutError as error:
         print(f"evaluation.silence: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     return 0
 
 

@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
         asyncio.run(_beside(options) if options.contenders else _alone(options))
     except LookoutError as error:
         print(f"lookout bench live: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     return 0
 
 

@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
             _write(options.json, result)
     except LookoutError as error:
         print(f"lookout eval clips: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     return 0
 
 

@@ -29,6 +29,7 @@ from evaluation.memory.streams import Stream
 from evaluation.memory.suites import DENSE_STEPS, SUITES
 from evaluation.memory.tables import compute, verdicts
 from evaluation.memory.watching import PAGE, TOGETHER, Watcher, places
+from evaluation.parts import part
 from memory.presets import PRESETS, RECENT_4, Preset, room
 from models.loading import load_model
 from models.vlm import VideoLanguageModel
@@ -46,14 +47,14 @@ def main(argv: Sequence[str]) -> int:
         result = _measure(options)
     except LookoutError as error:
         print(f"lookout eval memory: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     for line in _overview(result):
         print(line)
     return 0
 
 
 def _measure(options: argparse.Namespace) -> Result:
-    part = _part(options.part)
+    which = part(options.part)
     if options.limit is not None and options.limit < 1:
         raise ConfigError(f"--limit {options.limit}: at least 1")
     presets = _chosen(options.preset or [])
@@ -71,7 +72,7 @@ def _measure(options: argparse.Namespace) -> Result:
     ) as memories:
         watcher = Watcher(memories, pruning.policy, DENSE_STEPS)
         for name in dict.fromkeys(options.suite or SUITES):
-            for stream in _streams(name, options, part):
+            for stream in _streams(name, options, which):
                 began = time.monotonic()
                 result.rows += watcher.rows(name, stream)
                 took = time.monotonic() - began
@@ -82,11 +83,11 @@ def _measure(options: argparse.Namespace) -> Result:
     return result
 
 
-def _streams(name: str, options: argparse.Namespace, part: tuple[int, int]) -> Iterator[Stream]:
+def _streams(name: str, options: argparse.Namespace, which: tuple[int, int]) -> Iterator[Stream]:
     suite = SUITES[name]
     count = options.limit or suite.streams
-    wanted = range(part[0] - 1, count, part[1])
-    drawn = islice(suite.draw(options.seed), part[0] - 1, count, part[1])
+    wanted = range(which[0] - 1, count, which[1])
+    drawn = islice(suite.draw(options.seed), which[0] - 1, count, which[1])
     yield from track(drawn, name, len(wanted), console=_CONSOLE)
 
 
@@ -149,13 +150,6 @@ def _chosen(names: Sequence[str]) -> list[Preset]:
         raise ConfigError(f"--preset {', '.join(sorted(unknown))}: unknown; there are: {listed}")
     wanted = {*(names or known), RECENT_4}
     return [preset for preset in PRESETS if preset.name in wanted]
-
-
-def _part(text: str) -> tuple[int, int]:
-    number, slash, count = text.partition("/")
-    if slash and number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count):
-        return int(number), int(count)
-    raise ConfigError(f"--part {text}: say I/N, the I-th of N parts of the streams")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,6 @@ from core.errors import ConfigError, LookoutError
 from evaluation.memory.results import BLACK, DENSE, Result, load, pool
 from evaluation.memory.suites import DELAYED, NOW, SUITES
 from evaluation.memory.tables import Line, Tables, compute, verdicts
-from evaluation.paired.comparison import McNemar
 from memory.presets import RECENT_4
 
 
@@ -33,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
             _write(text, options.markdown)
     except LookoutError as error:
         print(f"evaluation.memory.report: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     print(text, end="")
     return 0
 
@@ -90,7 +89,7 @@ def _table(suite: str, lines: Sequence[Line]) -> Iterator[str]:
             f"{line.held / 2**20:.2f}",
             f"{100 * line.whole['accuracy']:.1f}",
             f"{100 * line.whole['low']:.1f} to {100 * line.whole['high']:.1f}",
-            _test(line.against),
+            "-" if line.against is None else line.against.marked,
             "-" if suite == NOW or line.memory == BLACK else f"{100 * line.whole['covered']:.0f}",
             *(_share(line.groups.get(name)) for name in groups),
             *(_share(line.tasks.get(name)) for name in tasks),
@@ -117,12 +116,6 @@ def _entered(result: Result) -> Iterator[str]:
 
 def _share(found: Mapping[str, Any] | None) -> str:
     return "-" if found is None else f"{100 * found['accuracy']:.1f} ({found['n']})"
-
-
-def _test(test: McNemar | None) -> str:
-    if test is None or test.first == test.second:
-        return "-"
-    return f"{test.p:.3f} {'↑' if test.first > test.second else '↓'}"
 
 
 def _write(text: str, path: Path) -> None:

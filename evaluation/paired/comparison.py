@@ -32,6 +32,13 @@ class McNemar:
         tail = sum(comb(n, k) for k in range(min(self.first, self.second) + 1))
         return min(1.0, float(Fraction(2 * tail, 1 << n)))
 
+    @property
+    def marked(self) -> str:
+        """For tables: p with an arrow where the first is better or worse; - where they are even."""
+        if self.first == self.second:
+            return "-"
+        return f"{self.p:.3f} {'↑' if self.first > self.second else '↓'}"
+
 
 def mcnemar(first: Sequence[Judged], second: Sequence[Judged]) -> McNemar:
     """Compare two models on the same groups, whole groups only.

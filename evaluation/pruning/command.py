@@ -24,6 +24,7 @@ from rich.progress import track
 
 from core.errors import ConfigError, LookoutError
 from evaluation.embedded import digest
+from evaluation.parts import part
 from evaluation.pruning.desk import Desk
 from evaluation.pruning.encoding import Encoded, encode
 from evaluation.pruning.methods import Method, chosen, methods
@@ -48,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
         result = _measure(options)
     except LookoutError as error:
         print(f"lookout eval pruning: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     if missing := lacking(result):
         print(f"measured; tables also need {', '.join(missing)}, from this file or another one")
         return 0
@@ -58,13 +59,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _measure(options: argparse.Namespace) -> Result:
-    shares, part = _shares(options.budgets), _part(options.part)
+    shares, which = _shares(options.budgets), part(options.part)
     for name, value in (("--limit", options.limit), ("--segment", options.segment)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} {value}: at least 1")
     model = load_model(options.model)
     width = model.lay_text(model.question_ids("", (), ""), 0).embeds.shape[1]
-    wanted = chosen(methods(width), options.methods or [], part)
+    wanted = chosen(methods(width), options.methods or [], which)
     names = list(dict.fromkeys(options.suite or ("short", CALM)))
     scenes = {name: _encoded(model, name, options) for name in names}
     result = resume(options.json, _fresh(options, shares, scenes))
@@ -153,13 +154,6 @@ def _shares(percent: Sequence[float]) -> list[float]:
     if any(not 0 < value <= 100 for value in percent):
         raise ConfigError(f"--budgets: percent of the visual tokens, above 0 to 100: {percent}")
     return [value / 100 for value in sorted(set(percent), reverse=True)]
-
-
-def _part(text: str) -> tuple[int, int]:
-    number, slash, count = text.partition("/")
-    if slash and number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count):
-        return int(number), int(count)
-    raise ConfigError(f"--part {text}: say I/N, the I-th of N parts of the methods")
 
 
 def _parser() -> argparse.ArgumentParser:

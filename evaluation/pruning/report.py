@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core.errors import ConfigError, LookoutError
-from evaluation.paired.comparison import McNemar
 from evaluation.pruning.methods import INGEST
 from evaluation.pruning.results import Result, load, pool
 from evaluation.pruning.suites import CALM, FAMILIES
@@ -28,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
             _draw(tables, options.plots)
     except LookoutError as error:
         print(f"evaluation.pruning.report: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     for line in markdown(result, tables):
         print(line)
     return 0
@@ -80,8 +79,8 @@ def _table(lines: Sequence[Line], families: Sequence[str]) -> Iterator[str]:
             f"{100 * line.kept:.1f}",
             f"{100 * line.right.value:.1f}",
             f"{100 * low:.1f} to {100 * high:.1f}",
-            _test(line.dense),
-            _test(line.random),
+            line.dense.marked,
+            line.random.marked,
             *(f"{100 * line.families[name].value:.1f}" for name in families),
         ]
         yield f"| {' | '.join(cells)} |"
@@ -107,12 +106,6 @@ def _free(tables: Tables) -> Iterator[str]:
     if missing:
         yield ""
         yield f"At none of their shares: {', '.join(missing)}."
-
-
-def _test(test: McNemar) -> str:
-    if test.first == test.second:
-        return "-"
-    return f"{test.p:.3f} {'↑' if test.first > test.second else '↓'}"
 
 
 def _draw(tables: Tables, folder: Path) -> None:

@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
             _saved(options.json, json.dumps(result, indent=1) + "\n")
     except LookoutError as error:
         print(f"lookout eval twins: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return error.exit_status
     return 0
 
 
