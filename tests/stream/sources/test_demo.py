@@ -1,4 +1,5 @@
 import asyncio
+import threading
 import time
 
 import numpy as np
@@ -6,7 +7,9 @@ import pytest
 
 from core.errors import SourceUnavailable
 from stream.sources import MaxPace, open_source
-from stream.sources.demo import DemoSource
+from stream.sources.base import SourceStats
+from stream.sources.demo import DemoReader, DemoSource
+from stream.sources.sampler import Sampler
 from stream.sources.usb import UsbReader
 from tests.stream.sources.reading import read
 from worlds.catalog import MOODS, open_world
@@ -74,3 +77,15 @@ def test_a_device_that_cannot_be_opened_says_what_to_do() -> None:
     with pytest.raises(SourceUnavailable, match="cannot be opened") as caught:
         UsbReader("/dev/null", "usb:/dev/null").open()
     assert caught.value.reason == "refused"
+
+
+def test_a_demo_whose_rate_changes_on_the_way_goes_on_from_its_newest_frame() -> None:
+    sampler, stop = Sampler(4), threading.Event()
+    reader = DemoReader(open_world("shapes", 5), (16, 16), MaxPace().pacer())
+    frames = reader.frames(sampler, SourceStats(), stop)
+    times = [next(frames).pts for _ in range(4)]
+    sampler.retune(2)
+    times += [next(frames).pts for _ in range(3)]
+    sampler.retune(8)
+    times += [next(frames).pts for _ in range(3)]
+    assert times == [0, 0.25, 0.5, 0.75, 1.25, 1.75, 2.25, 2.375, 2.5, 2.625]

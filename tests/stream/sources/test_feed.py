@@ -7,9 +7,10 @@ import pytest
 
 from core.errors import ConfigError, SourceUnavailable
 from stream.sources.backoff import Backoff
-from stream.sources.base import EndOfSource, Source
+from stream.sources.base import EndOfSource, Source, SourceInfo
 from stream.sources.feed import CameraState, Feed
 from stream.sources.push import PushSource
+from stream.sources.sampler import Sampler
 from tests.stream.scripted import Journal, ScriptedSource
 from tests.waiting import eventually
 
@@ -53,6 +54,31 @@ async def test_a_feed_goes_from_connecting_to_live_and_tells_size_and_codec() ->
     assert (status.frames_in, status.frames_decoded, status.frames_dropped) == (2, 2, 0)
     assert status.reason is None
     assert status.newest_arrived is not None
+
+
+class Sampled(ScriptedSource):
+    """Keeps the sampler that it was opened with."""
+
+    sampler: Sampler | None = None
+
+    async def open(self, sampler: Sampler) -> SourceInfo:
+        self.sampler = sampler
+        return await super().open(sampler)
+
+
+async def test_the_rate_of_a_feed_changes_while_it_runs_and_holds_for_later_connections() -> None:
+    first, second = Sampled().give(0.0), Sampled().give(0.0)
+    feed = Feed(one_after_another(first, second), fps=4, backoff=QUICK)
+    async with running(feed):
+        await collect(feed, 1)
+        assert first.sampler is not None
+        assert first.sampler.fps == 4
+        feed.retune(1)
+        assert first.sampler.fps == 1
+        first.lose()
+        await collect(feed, 1)
+        assert second.sampler is not None
+        assert second.sampler.fps == 1
 
 
 async def test_a_lost_source_is_opened_again_and_pts_go_on_rising() -> None:
