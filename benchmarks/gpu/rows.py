@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks.gpu.breakdown import breakdown
-from benchmarks.gpu.checks import doctor, tests
+from benchmarks.gpu.checks import TESTS, doctor, tests
 from benchmarks.gpu.context import Context
 from benchmarks.gpu.kernels import packed, readers
 from benchmarks.gpu.machine import machine
@@ -33,10 +33,12 @@ def rows(scale: Scale) -> dict[str, Measure]:
     ):
         found[f"{first}.{what}"] = partial(_of_shape, measure, first)
     found |= {"packed": packed, "memories": memories, "pruning": pruning}
+    for name in tuple(TESTS)[: scale.test_rows]:
+        found[f"tests.{name}"] = partial(tests, name)
     for shape in others:
         for what, measure in (("ingest", ingest), ("first_token", first_token), ("decode", decode)):
             found[f"{shape}.{what}"] = partial(_of_shape, measure, shape)
-    return found | {"tests": tests, "doctor": doctor}
+    return found | {"doctor": doctor}
 
 
 def _of_shape(

@@ -31,13 +31,14 @@ class Scale:
         camera_fps: of each camera in the search for the largest number.
         matrix: rows and columns of the product that gives the matrix rate.
         copied_bytes: of the copy that gives the bandwidth.
+        test_rows: how many of the groups of tests are run.
     """
 
     shapes: tuple[str, ...] = ("qwen3-vl-8b", "qwen3-vl-4b", "qwen3-vl-2b")
     picture: int = 448
     budgets: tuple[float, ...] = (1.0, 0.25, 0.1)
-    window_s: float = 5.0
-    warm_s: float = 2.0
+    window_s: float = 4.0
+    warm_s: float = 1.5
     streams: int = 32
     most_cameras: int = 192
     capacity: int = 8192
@@ -53,6 +54,7 @@ class Scale:
     camera_fps: float = 2.0
     matrix: int = 8192
     copied_bytes: int = 2**32
+    test_rows: int = 4
 
 
 FULL: Final = Scale()
@@ -75,4 +77,5 @@ DRY: Final = Scale(
     camera_fps=20.0,
     matrix=128,
     copied_bytes=2**20,
+    test_rows=1,
 )

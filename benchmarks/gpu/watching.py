@@ -30,7 +30,7 @@ def ingest(context: Context, shape: str) -> list[Row]:
                 rows.append(
                     {
                         "shape": shape,
-                        "share": share,
+                        "share_kept": share,
                         "budget": rig.load.budget,
                         "cameras": cameras,
                         "capacity": small,

@@ -31,7 +31,7 @@ def test_a_dry_run_goes_through_every_row_and_writes_tables_of_all(tmp_path: Pat
     assert all(row["tokens_per_s"] > 0 for row in by_name["tiny.decode"])
     assert all(row["same"] for row in by_name["pruning"])
     assert all(row["same_tokens"] and row["same_answer"] for row in by_name["memories"])
-    assert by_name["tests"][0]["passed"]
+    assert by_name["tests.device"][0]["passed"]
     table = (out / "results.md").read_text()
     assert all(f"## {name}" in table for name in by_name)
 
