@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from core.errors import ConfigError
@@ -17,13 +18,14 @@ from stream.cameras.apart import apart
 log = logging.getLogger("lookout.archive")
 
 PATIENCE_S = 10.0
+EXIT_S = 2.0
 
 
 @contextmanager
 def held(drawer: Drawer | None) -> Iterator[None]:
     """The folder of all cameras' drawers is this server's, as long as it runs.
 
-    What an earlier one left there is removed, unless it lasts: then each camera's archive keeps
+    What is there is removed before and after, unless it lasts: then each camera's archive keeps
     what its saved memory refers to.
 
     Raises:
@@ -47,7 +49,24 @@ def held(drawer: Drawer | None) -> Iterator[None]:
                 raise ConfigError(
                     f"memory.archive.folder: cannot be had: {error.strerror or 'I/O error'}"
                 ) from None
-        yield
+        try:
+            yield
+        finally:
+            if drawer is not None and not drawer.lasting:
+                _leave_nothing(drawer)
+
+
+def _leave_nothing(drawer: Drawer) -> None:
+    """Remove what archives had no time to; a disk that hangs keeps no process from ending."""
+
+    def work() -> None:
+        for left in drawer.all():
+            with suppress(OSError):  # the start of the next one removes it
+                clear(left)
+
+    thread = threading.Thread(target=work, name="lookout-disk", daemon=True)
+    thread.start()
+    thread.join(EXIT_S)
 
 
 async def emptied(drawer: Drawer, camera: str) -> None:

@@ -163,6 +163,16 @@ def test_what_a_killed_server_left_is_removed_at_the_start_unless_it_lasts(tmp_p
         assert not run.parent.exists()
 
 
+def test_nothing_is_left_behind_however_it_ends_unless_it_lasts(tmp_path):
+    with pytest.raises(ZeroDivisionError), held(Drawer(tmp_path, 10)):
+        run = left_behind(tmp_path)
+        raise ZeroDivisionError
+    assert not run.parent.exists()
+    with held(Drawer(tmp_path, 10, lasting=True)):
+        run = left_behind(tmp_path)
+    assert run.exists()
+
+
 def test_a_second_server_is_refused_and_removes_nothing(tmp_path):
     with held(Drawer(tmp_path, 10)):
         run = left_behind(tmp_path)
