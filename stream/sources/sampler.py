@@ -69,6 +69,7 @@ class Sampler:
             if self._origin is not None:
                 self._origin += self._cell / self._laid
             self._cell, self._laid = 0, fps
+            self._interval = min(self._interval, 1 / fps)
 
     def _measure(self, pts: float) -> None:
         if pts <= self._latest:
