@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import stat
 import subprocess
@@ -305,6 +306,41 @@ for number in range(10**6):
     put(kept, step(number, 15))
     print(number, flush=True)
 """
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_interleaving_of_putting_opening_and_moving_gives_what_was_put(tmp_path, seed):
+    """Openings are looked at long after; what they give is compared with the steps themselves."""
+    draw, number, taken = random.Random(seed), 0, []
+    kept = archive(tmp_path / "porch", device=5 * RUN, host=4 * RUN, files=10 * RUN)
+    for _ in range(250):
+        choice = draw.random()
+        if choice < 0.75:
+            put(kept, step(number, draw.randint(1, 40)))
+            number += 1
+        elif choice < 0.9 and kept.steps:
+            some = sorted(draw.sample(kept.steps, min(6, len(kept.steps))), key=lambda x: x.time)
+            taken.append((kept.open(some), [x.time for x in some], [len(x) for x in some]))
+        elif taken:
+            look(*taken.pop(draw.randrange(len(taken))))
+        assert all(level.bytes <= level.capacity for level in kept.levels)
+        assert len(kept.steps) + kept.forgotten == number
+    for each in taken:
+        look(*each)
+    assert kept.lost == 0
+    assert kept.forgotten > 0
+    kept.close()
+
+
+def look(opening: Opening, times: list[float], sizes: list[int]) -> None:
+    until(lambda: opening.ready)
+    came = [each[0] for each in opening.steps(torch.device("cpu")) if each is not None]
+    assert [one.time for one in came] == times, "every one came"
+    for one, thawed, tokens in zip(came, thaw(came), sizes, strict=True):
+        truth = step(int(one.time), tokens - 1)
+        assert torch.equal(thawed.values, truth.values)
+        assert thawed.positions.tolist() == truth.tokens.positions.tolist()
+        assert (thawed.keys - truth.bare).abs().max() < 1e-5, "one turn and back"
 
 
 @pytest.mark.parametrize("seed", range(2))
