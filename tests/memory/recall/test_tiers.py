@@ -143,6 +143,7 @@ def test_in_long_use_with_a_disk_no_tier_exceeds_its_bytes(tmp_path):
     assert kept.forgotten > 50
     assert kept.lost == 0
     assert kept.steps[0].time == 0.0, "the oldest stays"
+    assert max(x.time for x in kept.steps if x.run.tier is Tier.DISK) > 250, "others come and go"
     assert len(opened(kept)) == len(kept.steps)
     assert len(list(folder.iterdir())) == len({x.run for x in kept.steps if x.run.file})
     kept.close()
