@@ -22,8 +22,8 @@ def fingerprint(model: VideoLanguageModel) -> str:
     32 KiB of one tensor would not be noticed.
 
     Each weight is read once, where it lies, and summed as integers: this takes what reading memory
-    takes, less than loading them did. The 16 GB of 8 billion bfloat16 weights take one CPU core about
-    a second.
+    takes, less than loading them did. The 16 GB of 8 billion bfloat16 weights take one CPU core
+    about a second.
 
     Args:
         model: nobody may be running it.

@@ -221,8 +221,8 @@ class Qwen3VL(VideoLanguageModel):
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """See `VideoLanguageModel.weights`."""
-        yield from self._model.named_parameters()
-        yield from self._model.named_buffers()
+        # What is saved, and nothing that is computed when it is loaded, on whatever device.
+        yield from self._model.state_dict().items()
 
     @torch.inference_mode()
     def decode(self, embeds: Tensor, positions: Tensor, plan: Plan) -> Tensor:
