@@ -35,6 +35,7 @@ class Lane(ABC):
     """Runs calls of the vision tower; belongs to one thread."""
 
     beside: ClassVar[bool]  # whether other work goes on meanwhile
+    stream: torch.cuda.Stream | None = None  # that it has to itself
 
     @abstractmethod
     def run(self, look: Look) -> list[Seeing]:
@@ -62,7 +63,7 @@ class Beside(Lane):
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self.stream = self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def run(self, look: Look) -> list[Seeing]:
         """See `Lane.run`."""

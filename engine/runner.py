@@ -13,6 +13,7 @@ from core.frames import Segment
 from engine.decoding import DecodeForward
 from engine.lanes import Lane, Seeing, lane_for
 from engine.rows import Row
+from engine.stopwatch import stopwatch_for
 from memory.pool import PagePool
 from memory.readers.reader import Plan, Reader
 from memory.readers.tables import Span
@@ -42,6 +43,7 @@ class Runner:
     ) -> None:
         self.model = model
         self.lane = lane or lane_for(model.device)
+        self.watch = stopwatch_for(model.device, self.lane)
         self.pool = pool
         self.reader = reader
         self._decoding = decoding

@@ -85,6 +85,8 @@ class Steps:
                 self._speech.end(answer, "cancelled")
             elif answer.memory.closed:
                 self._speech.fail(answer, GenerationFailed("the camera was detached"))
+        if self._notes is not None:
+            self._notes.sweep()
         self._forget_finished()
 
     @property
@@ -101,20 +103,20 @@ class Steps:
         self._admit()
         self._lay_out()
         plan = self._plan()
-        planned = time.monotonic()
+        self._runner.watch.start()
         if self._runner.lane.beside:  # what is launched first runs beside the rest
             encoded = self._encode(plan)
             self._forward(plan)
         else:
             self._forward(plan)
             encoded = self._encode(plan)
-        ended = time.monotonic()
         load = Load(len(plan.decode), sum(tokens for _, tokens in plan.prefill), encoded)
         if load != Load():
-            self._scheduler.note(load, (ended - planned) * 1000)
+            for done, ms in self._runner.watch.stop(load):
+                self._scheduler.note(done, ms)
         self._forget_finished()
         self.counters["steps"] += 1
-        self.counters["busy_ms"] += round((ended - began) * 1000)
+        self.counters["busy_ms"] += round((time.monotonic() - began) * 1000)
 
     def close_memory(self, handle: MemoryHandle) -> None:
         """Release a camera's memory and end its segments; answers are swept."""
