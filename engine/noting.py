@@ -100,15 +100,17 @@ class NoteTaker:
 
         A note that fails raises; `drop` it then.
         """
+        if self._draft is not None:
+            self._say(self._draft)
+        elif (handle := self._next(memories)) is not None:
+            self._begin(handle)
+
+    def sweep(self) -> None:
+        """Give up a note that newer segments made stale; between any two steps."""
         draft = self._draft
-        if draft is None:
-            if (handle := self._next(memories)) is not None:
-                self._begin(handle)
-        elif draft.handle.unnoted.segments >= self._noting.every:
+        if draft is not None and draft.handle.unnoted.segments >= self._noting.every:
             self._counters["notes_stale"] += 1
             self._give_up(draft)
-        else:
-            self._say(draft)
 
     def drop(self, handle: MemoryHandle | None = None) -> None:
         """Give up the note in hand, of one camera or whosever it is. Idempotent."""

@@ -192,6 +192,32 @@ def test_newer_segments_make_a_note_stale_and_the_next_is_about_them(engine, mod
     settle(engine, [handle])
 
 
+def test_a_note_is_stale_even_while_somebody_is_answered_and_holds_no_page_meanwhile(engine, model):
+    notes = Notes()
+    handle = camera(engine, notes)
+    stale: list[int] = []
+    asked: list[Heard] = []
+
+    def spoke(heard: Heard) -> None:
+        if heard.deltas in (1, 3, 5):
+            engine.perceive(handle, segment(2 + (heard.deltas + 1) // 2), lambda result: None)
+        stale.append(engine.counters.get("notes_stale", 0))
+
+    def in_the_middle() -> None:
+        if model.forwards == 2 and not asked:
+            asked.append(Heard(spoke))
+            engine.ask(handle, Ask("what do you see?", max_tokens=40), asked[0])
+
+    model.before = in_the_middle
+    for i in range(3):
+        show(engine, handle, segment(i))
+    until(lambda: asked)
+    asked[0].wait()
+    assert (stale[0], stale[-1]) == (0, 1)
+    assert len(notes.wait(1)) == 1, "of the newer segments"
+    settle(engine, [handle])
+
+
 def test_a_model_that_says_nothing_writes_no_note(engine, model):
     notes = Notes()
     handle = camera(engine, notes)
