@@ -12,10 +12,12 @@ import torch
 from core.errors import CapacityExceeded
 from memory.memory import KVMemory
 from memory.observation import Observed
+from memory.policies.infinipot_v import InfiniPotV
 from memory.policies.policy import MemoryPolicy
 from memory.policies.registry import POLICIES
-from memory.policies.sink_window import SinkWindow
+from memory.policies.sink_window import RecentSteps, SinkWindow
 from memory.pool import KVShape, PagePool
+from memory.rotation import Rotation
 from memory.scratch import Scratch
 from memory.snapshot import Snapshot
 from tests.memory.policies.running import HEADS, ROTATION, SHAPE, Run
@@ -86,7 +88,8 @@ class Busy:
 
     def open(self) -> None:
         """A camera with a sink of up to three tokens."""
-        memory = KVMemory(self.pool, self.chance.randint(8, 60), SinkWindow())
+        policy = self.chance.choice(self.policies)
+        memory = KVMemory(self.pool, self.chance.randint(8, 60), policy, Rotation.plain(2))
         try:
             if sink := self.chance.randint(0, 3):
                 append(memory, self._numbers(sink), None)
@@ -144,6 +147,8 @@ class Busy:
         for leave in leaving:
             leave()
 
+    # One in four has tables of tokens head by head.
+    policies = (SinkWindow(), SinkWindow(), RecentSteps(2), InfiniPotV())
     operations = (open, watch, watch, look, look, look, *[speak] * 6, end, end, end, close)
 
     def _numbers(self, count: int) -> list[int]:
