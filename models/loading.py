@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.resources
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoTokenizer, Qwen3VLForConditionalGeneration
 
 from core.errors import ModelLoadFailed
 from models import quantizing
+from models.compiling import compile_parts
 from models.quantizing import NONE
 from models.qwen3_vl import Qwen3VL
 from models.vlm import ModelInfo, VideoLanguageModel
@@ -32,6 +34,7 @@ def load_model(
     dtype: str = "auto",
     max_pixels: int | None = None,
     quantize: str = NONE,
+    compiled: bool = False,
 ) -> VideoLanguageModel:
     """Load a checkpoint of the Qwen3-VL family.
 
@@ -41,6 +44,7 @@ def load_model(
         dtype: `auto` (float32 on CPU, bfloat16 on a GPU), or `float32`, `bfloat16`, `float16`.
         max_pixels: largest picture area fed to the vision tower; None takes the checkpoint's.
         quantize: how the language model's weights are packed, `none` or one of `quantizing.WAYS`.
+        compiled: whether parts of it are compiled by torch when they are first used.
 
     Raises:
         ModelLoadFailed: naming what is missing or wrong and what to do.
@@ -49,7 +53,10 @@ def load_model(
     precision = dtype_named(dtype, where)
     path = _folder(name)
     try:
-        return _load(name, path, where, precision, max_pixels, quantize)
+        loaded = _load(name, path, where, precision, quantize)
+        if compiled:
+            compile_parts(loaded)
+        return _adapted(name, path, loaded, max_pixels)
     except ModelLoadFailed:
         raise
     except Exception as error:  # every library below has errors of its own for a damaged file
@@ -61,20 +68,13 @@ def load_model(
         ) from error
 
 
-def _load(
-    name: str,
-    path: str,
-    where: torch.device,
-    precision: torch.dtype,
-    max_pixels: int | None,
-    quantized: str,
-) -> Qwen3VL:
+def _load(name: str, path: str, where: torch.device, precision: torch.dtype, quantized: str) -> Any:
+    """The checkpoint as transformers has it, whole, on its device."""
     config = AutoConfig.from_pretrained(path)
     if config.model_type != "qwen3_vl":
         raise ModelLoadFailed(
             f"{name} is a {config.model_type} model; Lookout runs qwen3_vl checkpoints"
         )
-    tokenizer = AutoTokenizer.from_pretrained(path)
     model, report = Qwen3VLForConditionalGeneration.from_pretrained(
         path, dtype=precision, output_loading_info=True
     )
@@ -83,21 +83,24 @@ def _load(
             f"the weights of {name} lack {len(missing)} tensors, {missing[0]} for one: "
             "fetch the checkpoint again"
         )
-    parameters = sum(p.numel() for p in model.parameters())
     model = model.eval().requires_grad_(False)
     quantizing.quantize(model, quantized, where)
-    model = model.to(where)
+    return model.to(where)
+
+
+def _adapted(name: str, path: str, model: Any, max_pixels: int | None) -> Qwen3VL:
     low, high = _pixels(path)
     if max_pixels is not None:
         low, high = min(low, max_pixels), max_pixels
     info = ModelInfo(
         name=name,
-        architecture=config.model_type,
-        parameters=parameters,
-        device=str(where),
-        dtype=str(precision).removeprefix("torch."),
+        architecture=model.config.model_type,
+        parameters=sum(p.numel() for p in model.parameters()),
+        device=str(model.device),
+        dtype=str(model.dtype).removeprefix("torch."),
         note=EMBEDDED_NOTE if name in EMBEDDED else "",
     )
+    tokenizer = AutoTokenizer.from_pretrained(path)
     return Qwen3VL(model, tokenizer, info, min_pixels=low, max_pixels=high)
 
 

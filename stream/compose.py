@@ -70,6 +70,7 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
         dtype=settings.model.dtype,
         max_pixels=settings.image.max_pixels,
         quantize=settings.model.quantize,
+        compiled=settings.model.compiled,
     )
     kept = keeping(model, settings)
     own = nullcontext() if kept is None else kept.alone()

@@ -67,6 +67,11 @@ class ModelSettings(Section):
         description="How the language model's weights are packed, for cards that are too small for "
         "them; needs the extra `quantize`.",
     )
+    compiled: bool = Field(
+        False,
+        description="Whether torch compiles norms and feed-forward parts when they are first used: "
+        "slow at first, fewer kernels afterwards; needs a C++ compiler.",
+    )
 
 
 class ApiKey(Section):
