@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Final
 
 import torch
@@ -15,6 +16,8 @@ _BLOCK: Final = 8 * 4096  # bytes that are summed to one number
 
 def fingerprint(model: VideoLanguageModel) -> str:
     """A SHA-256 of all that a stored key depends on; equal on every device.
+
+    Not for weights in fewer bits: where they were packed is part of how they are.
 
     Name and architecture, the shape and type of keys, how they are turned, the words that stand
     before everything a camera sees, and a checksum of every weight. Training, an adapter or a hand
@@ -34,8 +37,9 @@ def fingerprint(model: VideoLanguageModel) -> str:
     for tensor in (rotation.frequencies.double(), rotation.axes.long(), words):
         _add(found, tensor)
     for name, weight in model.weights():
-        found.update(repr((name, str(weight.dtype), tuple(weight.shape))).encode())
-        _add(found, sums(weight))
+        for part, plain in _plain(name, weight):
+            found.update(repr((part, str(plain.dtype), tuple(plain.shape))).encode())
+            _add(found, sums(plain))
     return found.hexdigest()
 
 
@@ -57,6 +61,16 @@ def sums(weight: Tensor) -> Tensor:
     last[: len(rest)] = rest
     found = [data[:whole].view(torch.int64).view(-1, _BLOCK // 8), last.view(torch.int64)[None]]
     return torch.cat([words.sum(dim=1) for words in found]).cpu()
+
+
+def _plain(name: str, weight: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """A weight; of one that is made of others (codes, scales), those."""
+    parts = getattr(weight, "__tensor_flatten__", None)  # torch's protocol for such tensors
+    if parts is None:
+        yield name, weight
+        return
+    for part in parts()[0]:
+        yield from _plain(f"{name}.{part}", getattr(weight, part))
 
 
 def _add(found: hashlib._Hash, tensor: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.identity import fingerprint, sums
+from models.loading import load_model
 from models.qwen3_vl import Qwen3VL
-from tests.tiny import ours
+from tests.needs import need
+from tests.tiny import ours, save
 
 torch.set_num_threads(1)
 BLOCK = 32 * 1024  # bytes of one sum
@@ -40,6 +43,23 @@ def test_one_weight_changed_by_the_least_anywhere_is_noticed(part):
         with nudged(model, name, -1):
             assert fingerprint(model) != before, name
     assert fingerprint(model) == before
+
+
+def test_packed_weights_are_told_from_whole_ones_and_from_others(tmp_path):
+    need(importlib.util.find_spec("torchao") is not None, "torchao")
+    folder = str(save(tmp_path))
+    whole = load_model(folder, device="cpu", quantize="none")
+    packed = load_model(folder, device="cpu", quantize="int8")
+    assert isinstance(packed, Qwen3VL)
+    before = fingerprint(packed)
+    assert before == fingerprint(load_model(folder, device="cpu", quantize="int8"))
+    assert before != fingerprint(whole)
+    name = next(x for x, weight in packed.weights() if hasattr(weight, "__tensor_flatten__"))
+    for part in ("qdata", "scale"):
+        numbers = getattr(dict(packed.weights())[name], part).flatten()
+        numbers[-1] += 1
+        assert fingerprint(packed) != before, part
+        numbers[-1] -= 1
 
 
 def test_no_weight_is_left_out():
