@@ -226,12 +226,15 @@ def test_cancelling_anywhere_leaks_no_page(engine):
     handle = open_camera(engine, selecting=Selecting(Closest(), budget=30, bank_steps=6))
     show(engine, handle, segment(0))
     randomness = random.Random(5)
-    reasons = set()
+    reasons, entering = set(), Result()
+    engine.perceive(handle, segment(1), entering)
     for number in range(60):
         heard = Heard()
         answer = engine.ask(handle, Ask(QUESTION, max_tokens=30), heard)
-        if number % 4 == 0:
-            engine.perceive(handle, segment(number + 1), Result())
+        if number % 4 == 0:  # the one before has long been seen, unless the machine is slow
+            entering.wait()
+            entering = Result()
+            engine.perceive(handle, segment(number + 2), entering)
         time.sleep(randomness.random() * 0.02)
         engine.cancel(answer)
         reasons.add(heard.wait().finish_reason)
