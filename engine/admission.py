@@ -9,7 +9,7 @@ an engine that is full, not of one that looks at every segment alone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from core.errors import Overloaded
@@ -68,25 +68,37 @@ class Admission:
         self._cameras: dict[int, _Camera] = {}
         self._usual = Appetite()  # of any camera
 
-    def admit(self, camera: int, fps: float) -> None:
+    def admit(self, camera: int, fps: float, *, anyway: bool = False) -> None:
         """Count a camera in.
 
         Args:
             camera: a number that no other has.
             fps: frames per second that are due.
+            anyway: whether it comes in however much the others need.
 
         Raises:
             Overloaded: if with it the cameras would need more than there is; says what it needs.
         """
         with self._lock:
-            need = self._share(_Camera(fps))
-            used = sum(self._share(one) or 0.0 for one in self._cameras.values())
-            if need is not None and used + need > self._most:
-                raise Overloaded(self._refusal(used, need, fps))
+            if not anyway:
+                self._check(fps, self._cameras)
             self._cameras[camera] = _Camera(fps)
 
+    def check(self, fps: float, instead_of: int) -> None:
+        """Whether a camera could come in, were another one gone.
+
+        Args:
+            fps: frames per second that would be due.
+            instead_of: the other one's number.
+
+        Raises:
+            Overloaded: as `admit` does.
+        """
+        with self._lock:
+            self._check(fps, {n: one for n, one in self._cameras.items() if n != instead_of})
+
     def leave(self, camera: int) -> None:
-        """A camera is gone, or never came. Idempotent."""
+        """A camera is gone, or never came, or nothing more is due of it. Idempotent."""
         with self._lock:
             self._cameras.pop(camera, None)
 
@@ -121,12 +133,17 @@ class Admission:
         full = max(made.prefilled / self._full[0], made.encoded / self._full[1], by_time)
         return camera.fps * (ms + cost.step * full) / 1000
 
-    def _refusal(self, used: float, need: float, fps: float) -> str:
-        cameras = len(self._cameras)
+    def _check(self, fps: float, others: Mapping[int, _Camera]) -> None:
+        need = self._share(_Camera(fps))
+        used = sum(self._share(one) or 0.0 for one in others.values())
+        if need is not None and used + need > self._most:
+            raise Overloaded(self._refusal(used, need, fps, len(others)))
+
+    def _refusal(self, used: float, need: float, fps: float, cameras: int) -> str:
         free = max(0.0, self._most - used)
         slower = fps * free / need
         remedy = f"attach it with at most {slower:.2g} frames per second" if slower >= 0.1 else ""
-        ways = [remedy, "detach another", "raise engine.max_load"]
+        ways = [remedy, "detach another" if cameras else "", "raise engine.max_load"]
         with_ = f"with {cameras} camera{'s' if cameras != 1 else ''}"
         return (
             f"the engine is {used:.0%} busy {with_}, this one would need about {need:.0%} at "

@@ -144,6 +144,7 @@ class Engine:
         restored: MemoryState | None = None,
         on_note: NoteListener = unheard,
         fps: float | None = None,
+        anyway: bool = False,
     ) -> MemoryHandle:
         """A new camera's memory; the listener is told when it is ready, or why it cannot be.
 
@@ -159,6 +160,7 @@ class Engine:
             on_note: told of each note, those that are restored included.
             fps: frames per second that are due, which must fit beside the other cameras; None: as
                 many as there is time for.
+            anyway: whether it is watched however much time the others need.
 
         Raises:
             Overloaded: if the cameras would need more of the engine's time than there is.
@@ -175,7 +177,7 @@ class Engine:
             handle.recalling = recalling
 
         if fps is not None:
-            self._admission.admit(handle.number, fps)
+            self._admission.admit(handle.number, fps, anyway=anyway)
 
         def told(result: Perceived | LookoutError) -> None:
             if isinstance(result, LookoutError):
@@ -225,6 +227,18 @@ class Engine:
         """Give a memory back, ending its segments and answers. Idempotent, returns at once."""
         self._admission.leave(handle.number)
         self._submit(lambda: self._steps.close_memory(handle), even_when_closing=True)
+
+    def finish(self, handle: MemoryHandle) -> None:
+        """Nothing more is due of a camera: others may have its time. Its memory stays."""
+        self._admission.leave(handle.number)
+
+    def check_time(self, fps: float, instead_of: MemoryHandle) -> None:
+        """Whether there would be time for a camera in the place of another.
+
+        Raises:
+            Overloaded: if there would not.
+        """
+        self._admission.check(fps, instead_of.number)
 
     def load(self, handle: MemoryHandle) -> float | None:
         """Share of the engine's time that a camera needs; None if it is not known (yet)."""

@@ -76,6 +76,7 @@ class Ended:
 PerceiveListener = Callable[[Perceived | LookoutError], None]
 """Told once, on the engine's thread, that a segment is in memory or lost; must not block."""
 
+
 @dataclass(frozen=True, slots=True)
 class Noted:
     """A note that is in a camera's memory."""

@@ -271,7 +271,7 @@ class EngineSettings(Section):
         0.95,
         gt=0,
         description="Share of the engine's time that cameras may need together, as measured; one "
-        "that would need more is refused.",
+        "more than that is refused, unless it is one of the configuration.",
     )
     reader: ReaderName = Field(
         AUTO, description="What computes attention; auto takes the first that works here."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from core.errors import LookoutError
 from memory.saving.manifest import Manifest
 from stream.access.auth import Identity
 from stream.access.targets import check_target
@@ -46,6 +47,7 @@ class Desk:
             ConfigError: if the URL is not understood.
             CameraExists: if the name is taken.
             CapacityExceeded: if there is no room.
+            Overloaded: if there is no time.
         """
         identity.require_admin("adding a camera by URL")
         await self._check(url)
@@ -59,13 +61,19 @@ class Desk:
         """Give a camera another source; its memory starts anew.
 
         Raises:
-            CameraNotFound: if there is none of this name; and as `attach`.
+            CameraNotFound: if there is none of this name; and as `attach`. The camera stays as it
+                is, unless somebody else took its place meanwhile.
         """
         identity.require_admin("changing a camera")
         self._cameras.get(name)
         await self._check(url)
+        self._cameras.check_time(name, fps)
         await self._cameras.detach(name)
-        return await self.attach(identity, name, url, fps)
+        try:
+            return await self.attach(identity, name, url, fps)
+        except LookoutError:
+            self.tell_detached(name)
+            raise
 
     async def detach(self, identity: Identity, name: str) -> None:
         """Remove a camera and its memory, and tell the listeners.

@@ -97,7 +97,7 @@ class Camera:
             self._open_source,
             fps=watching.fps,
             buffer_frames=watching.buffer_frames,
-            on_change=self._changed,
+            on_change=lambda status: self._on_change(self.view()),
         )
         self._relief = Relief(name, watching, engine.model.step_tokens, self._feed.retune)
         self._tally = Tally()
@@ -150,6 +150,13 @@ class Camera:
                     saving.cancel()
         finally:
             self._over = True
+            if self._memory is not None:
+                self._engine.finish(self._memory)
+
+    def check_time(self, fps: float) -> None:
+        """Raise `Overloaded` if in its place there would be no time for so many frames a second."""
+        if self._memory is not None:
+            self._engine.check_time(fps, self._memory)
 
     def close(self) -> None:
         """Give the memory back. Idempotent, returns at once."""
@@ -297,6 +304,7 @@ class Camera:
             self._notebook.add,
             # A replay that waits before each frame takes what time there is.
             fps=None if self._gate is not None else self._watching.fps,
+            anyway=self._watching.anyway,
         )
         return await ready
 
@@ -379,9 +387,6 @@ class Camera:
         if self._over and feed.state is not CameraState.OFFLINE:
             return CameraState.OFFLINE, "unknown"
         return feed.state, feed.reason
-
-    def _changed(self, status: FeedStatus) -> None:
-        self._on_change(self.view())
 
     def _answer_over(self) -> None:
         """On the engine's thread."""

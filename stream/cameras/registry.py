@@ -92,8 +92,9 @@ class Cameras:
             url: shown, after redaction.
             fps: frames per second; None takes that of all cameras.
             kept: whether its memory is saved, what was saved under its name restored, and what it
-                saw written to disk where its archive has no other room; for
-                cameras that are there again after a restart, and their owner's own.
+                saw written to disk where its archive has no other room; and whether it is watched
+                however little time is left. For cameras that are there again after a restart, and
+                their owner's own.
             gate: awaited before each frame enters; for replays.
             witness: awaited after each segment.
 
@@ -106,7 +107,8 @@ class Cameras:
         """
         if name in self._cameras:
             raise CameraExists(f"there is a camera {name!r} already")
-        watching = self._watching if fps is None else _with_fps(self._watching, fps)
+        fps = self._watching.fps if fps is None else fps
+        watching = replace(self._watching, fps=fps, anyway=kept)
         if watching.recalling is not None:
             own = watching.recalling.of(name, on_disk=kept)
             watching = replace(watching, recalling=own)
@@ -133,6 +135,15 @@ class Cameras:
             raise
         self._tasks[name] = asyncio.create_task(self._run(camera), name=f"camera[{name}]")
         return camera
+
+    def check_time(self, name: str, fps: float | None) -> None:
+        """Whether there would be time for another camera in the place of one.
+
+        Raises:
+            CameraNotFound: if there is none of this name.
+            Overloaded: if there would not.
+        """
+        self.get(name).check_time(self._watching.fps if fps is None else fps)
 
     async def detach(self, name: str) -> None:
         """Remove a camera and its memory, saved or not; its answers end.
@@ -223,7 +234,3 @@ def _first(group: BaseExceptionGroup[LookoutError]) -> LookoutError:
         error = error.exceptions[0]
     assert isinstance(error, LookoutError)
     return error
-
-
-def _with_fps(watching: Watching, fps: float) -> Watching:
-    return replace(watching, fps=fps)

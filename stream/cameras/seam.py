@@ -89,6 +89,14 @@ class CamerasSeam(Protocol):
             ConfigError: if the source cannot be made.
         """
 
+    def check_time(self, name: str, fps: float | None) -> None:
+        """Whether there would be time for another camera in the place of one.
+
+        Raises:
+            CameraNotFound: if there is none of this name.
+            Overloaded: if there would not.
+        """
+
     async def detach(self, name: str) -> None:
         """Remove a camera and its memory.
 

@@ -27,3 +27,4 @@ class Watching:
     selecting: Selecting | None = None  # how answers choose what they read; None: all in memory
     recalling: Recalling | None = None  # how what memory gives up is kept; None: it is lost
     overload: Overload | None = None  # when something is given up; None: never
+    anyway: bool = False  # whether it is watched however little time the others leave

@@ -202,6 +202,9 @@ class FakeCameras:
         self.tell(camera.view())
         return camera
 
+    def check_time(self, name: str, fps: float | None) -> None:
+        self.get(name)
+
     async def detach(self, name: str) -> None:
         camera = self.get(name)
         del self._cameras[name]

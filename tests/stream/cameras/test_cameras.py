@@ -7,19 +7,25 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.errors import CameraError, CameraNotFound, QuestionTooLong
+from core.errors import CameraError, CameraNotFound, Overloaded, QuestionTooLong
+from engine.admission import MEANT
 from engine.engine import Engine
 from engine.limits import Limits
+from engine.pace import StepPace
+from engine.scheduler import Scheduler
 from memory.policies.sink_window import SinkWindow
 from pruning.none import Dense
+from stream.access.auth import Identity
+from stream.access.desk import Desk
 from stream.cameras.answer import Question
-from stream.cameras.camera import Watching
+from stream.cameras.camera import Camera, Watching
 from stream.cameras.registry import Cameras
 from tests.stream.scripted import ScriptedSource
 from tests.tiny import ours
 from tests.waiting import eventually
 
 SIZE = (48, 64)
+ADMIN = Identity("boss", "admin")
 WATCHING = Watching(
     fps=4.0,
     buffer_frames=8,
@@ -159,6 +165,58 @@ async def test_what_ended_an_answer_is_told_as_it_was_raised(engine):
         assert answer.result is not None
         assert isinstance(answer.result.cause, QuestionTooLong)
         assert answer.result.error == str(answer.result.cause)
+
+
+@pytest.fixture
+def hurried() -> Iterator[Engine]:
+    """An engine that has no time at all for cameras, as soon as it knows what they cost."""
+    limits = Limits(cameras=3, capacity=200, prompt_tokens=64, answer_tokens=16, load=1e-9)
+    with Engine(ours(), limits, Scheduler(pace=StepPace())) as running:
+        yield running
+
+
+async def measured(cameras: Cameras) -> Camera:
+    """Attach a live camera that shows enough for its cost to be known."""
+    source = ScriptedSource(lossless=True).give(*(n / 4 for n in range(8 * MEANT)), size=SIZE)
+    camera = await cameras.attach("first", lambda: source, url="rtsp://a/")
+    await eventually(lambda: camera.view().load is not None)
+    return camera
+
+
+async def test_a_camera_of_the_configuration_is_watched_however_little_time_is_left(hurried):
+    async with Cameras(hurried, WATCHING) as cameras:
+        await measured(cameras)
+        with pytest.raises(Overloaded):
+            await cameras.attach("late", ScriptedSource, url="rtsp://b/")
+        source = ScriptedSource().give(0.0, 0.25, size=SIZE)
+        camera = await cameras.attach("mine", lambda: source, url="rtsp://c/", kept=True)
+        await eventually(lambda: camera.view().frames_remembered == 2)
+
+
+async def test_a_camera_that_there_is_no_time_to_change_stays_as_it_is(hurried):
+    async with Cameras(hurried, WATCHING) as cameras:
+        camera = await measured(cameras)
+        gone: list[str] = []
+        desk = Desk(cameras)
+        desk.on_detached(gone.append)
+        with pytest.raises(Overloaded):
+            await desk.replace(ADMIN, "first", "demo:calm", None)
+        assert cameras.get("first") is camera
+        assert camera.view().load is not None
+        assert gone == []
+
+
+async def test_a_film_that_has_ended_needs_no_time_any_more():
+    source = ScriptedSource(lossless=True).give(*(n / 4 for n in range(8 * MEANT)), size=SIZE)
+    limits = Limits(cameras=1, capacity=200, prompt_tokens=64, answer_tokens=16)
+    with Engine(ours(), limits, Scheduler(pace=StepPace())) as engine:
+        async with Cameras(engine, WATCHING) as cameras:
+            camera = await cameras.attach("film", lambda: source, url="file:a.mp4")
+            await eventually(lambda: camera.view().load is not None)
+            source.finish()
+            await cameras.finished("film")
+            assert camera.view().load is None
+            assert camera.view().memory_held > 0, "what it saw can still be asked about"
 
 
 async def test_an_unknown_camera_is_named_with_those_there_are(engine):
