@@ -2,17 +2,20 @@
 
 A step's time is taken to be a fixed part plus so much per decode row, per prefilled token and per
 encoded visual token. Every step that was timed pulls the four numbers towards what it showed (the
-normalised least-mean-squares rule), the more the longer the step was expected to differ in each. A
+normalised least-mean-squares rule), the more the longer the step was expected to differ in each.
+The first steps of each kind say nothing: they compile, load and set memory aside once for all. A
 single outlier moves them by a few times the usual error at most; when errors stay large that bound
 grows with them, so a lasting change is followed within dozens of steps.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 RATE = 0.2  # how far one step pulls; 1 would believe each step alone
 BOUND = 3.0  # usual errors that one step may pull by
+WARMING = 2  # steps of each kind that are passed over
 SETTLING = 8  # first steps, which pull unbounded: nothing is usual yet
 UNUSUAL_MS = 0.05  # errors below are never unusual, nor are those below so much of the step:
 UNUSUAL_SHARE = 0.02
@@ -65,6 +68,7 @@ class StepPace:
             raise ValueError(f"step_ms must be positive, not {step_ms}")
         self.step_ms = step_ms
         self.cost = Cost()
+        self._warm: Counter[tuple[bool, ...]] = Counter()  # steps by what they did at all
         self._steps = 0
         self._usual = 0.0  # mean size of the errors, milliseconds
 
@@ -80,6 +84,10 @@ class StepPace:
             load: what it did.
             ms: milliseconds.
         """
+        kind = (load.rows > 0, load.prefilled > 0, load.encoded > 0)
+        if self._warm[kind] < WARMING:
+            self._warm[kind] += 1
+            return
         error = ms - self.cost.of(load)
         floor = UNUSUAL_MS + UNUSUAL_SHARE * ms
         bound = BOUND * max(self._usual, floor)

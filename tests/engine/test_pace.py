@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.pace import Cost, Load, StepPace, fitting
+from engine.pace import WARMING, Cost, Load, StepPace, fitting
 from engine.scheduler import LEAST, Scheduler, Waiting
 
 costs = st.builds(
@@ -52,6 +52,21 @@ def test_it_learns_what_steps_cost(truth, seed):
 @given(truth=costs, seed=st.integers(0, 1000))
 def test_one_step_in_fifty_that_takes_twenty_times_as_long_hardly_matters(truth, seed):
     assert wrong(learnt(truth, seed, outliers=0.02), truth, seed) < 0.3
+
+
+@given(truth=costs, seed=st.integers(0, 1000), warming=st.floats(100, 100_000))
+def test_the_first_steps_of_each_kind_which_compile_are_not_taken_for_what_steps_cost(
+    truth, seed, warming
+):
+    cold, warm, dice = StepPace(), StepPace(), random.Random(seed)
+    kinds = [Load(0, 30, 0), Load(0, 0, 64), Load(1, 0, 0), Load(1, 30, 0)]
+    for turn in range(12):
+        for load in kinds:
+            ms = truth.of(load) * dice.uniform(0.95, 1.05)
+            warm.note(load, ms)
+            cold.note(load, ms + (warming if turn < WARMING else 0))
+    assert cold.measured
+    assert cold.cost == warm.cost
 
 
 @given(truth=costs, seed=st.integers(0, 1000))
