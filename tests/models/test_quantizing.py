@@ -13,8 +13,13 @@ from models.loading import load_model
 from models.quantizing import NONE, WAYS
 from models.qwen3_vl import Qwen3VL
 from tests.models.harness import Stream
-from tests.needs import need
 from tests.tiny import save, segment
+
+
+# An extra that few need: transformers imports it wherever it is installed, which takes time.
+with_torchao = pytest.mark.skipif(
+    importlib.util.find_spec("torchao") is None, reason="needs torchao, the extra `quantize`"
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +39,9 @@ def first_logits(model: Qwen3VL) -> torch.Tensor:
     return stream.ask("what do you see?", tokens=1)[1][0]
 
 
+@with_torchao
 @pytest.mark.parametrize(("way", "bound"), [("int8", 0.05), ("fp8", 0.25)])
 def test_a_model_of_fewer_bits_answers_nearly_as_the_whole_one(folder, way, bound) -> None:
-    need(importlib.util.find_spec("torchao") is not None, "torchao")
     whole, packed = loaded(folder, NONE), loaded(folder, way)
     wanted, got = first_logits(whole), first_logits(packed)
     assert not torch.equal(wanted, got), "nothing was packed"
@@ -44,8 +49,8 @@ def test_a_model_of_fewer_bits_answers_nearly_as_the_whole_one(folder, way, boun
     assert packed.info.parameters == whole.info.parameters
 
 
+@with_torchao
 def test_the_language_models_matrices_are_packed_and_nothing_else(folder) -> None:
-    need(importlib.util.find_spec("torchao") is not None, "torchao")
     packed = loaded(folder, "int8")._model
     plain = loaded(folder, NONE)._model
     changed = {
@@ -70,8 +75,8 @@ def test_what_is_missing_is_said_with_the_remedy(folder, monkeypatch) -> None:
         loaded(folder, "int8")
 
 
+@with_torchao
 def test_a_way_that_does_not_work_here_says_why(folder) -> None:
-    need(importlib.util.find_spec("torchao") is not None, "torchao")
     if importlib.util.find_spec("mslk") is not None:
         pytest.skip("what int4 needs is installed here")
     with pytest.raises(ModelLoadFailed, match="int4 cannot be done here on cpu by torchao"):
