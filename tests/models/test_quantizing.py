@@ -15,7 +15,6 @@ from models.qwen3_vl import Qwen3VL
 from tests.models.harness import Stream
 from tests.tiny import save, segment
 
-
 # An extra that few need: transformers imports it wherever it is installed, which takes time.
 with_torchao = pytest.mark.skipif(
     importlib.util.find_spec("torchao") is None, reason="needs torchao, the extra `quantize`"
