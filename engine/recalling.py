@@ -21,7 +21,7 @@ from memory.observation import Observed
 from memory.packed.choice import choose
 from memory.readers.reader import Demand
 from memory.recall.archive import Archive
-from memory.recall.disk import Disk
+from memory.recall.disk import GONE, Disk
 from memory.recall.gate import Gate
 from memory.recall.opening import Opening
 from memory.recall.placing import place
@@ -60,8 +60,9 @@ class Drawer:
         return replace(self, folder=self.folder / f"{_ARCHIVE}{camera}")
 
     def all(self) -> list[Path]:
-        """Those that are there, in a folder of all."""
-        return [path for path in self.folder.glob(f"{_ARCHIVE}*") if path.is_dir()]
+        """Those that are there, in a folder of all, and what is left of those that are gone."""
+        named = [each for start in (_ARCHIVE, GONE) for each in self.folder.glob(f"{start}*")]
+        return [path for path in named if path.is_dir()]
 
 
 @dataclass(frozen=True, slots=True)

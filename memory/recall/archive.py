@@ -166,9 +166,15 @@ class Archive:
         )
 
     def finish(self, opening: Opening) -> None:
-        """Count what came, and forget the runs whose files are not as they were written."""
+        """Count what came, and forget the runs whose files are not as they were written.
+
+        What has not come by now does not come any more.
+        """
+        opening.abandon()
         for tier in opening.came():
             self._tiers.note_read(tier)
+        if refused := sum(len(run.spans) for run in opening.refused()):
+            log.warning("%d archived steps cannot be read from disk now", refused)
         for run, error in opening.damaged():
             if run in self._index and run.tier is Tier.DISK:
                 steps = len(run.spans)
@@ -191,15 +197,17 @@ class Archive:
         """
         self.forgotten = state.forgotten
         self.begin(state.away if self._tiers.disk is not None else ())
-        for away in state.away:
-            self._adopt(away)
-        self._thin_disk(0)
-        for whole, place in ((state.runs, self._runs), (state.alone, self._gathering)):
-            for kept in whole:
-                layout, data = wrap(kept.frozen)
-                run = Run(layout, kept.spans)
-                if self._mark(run, kept.landmarks) and self._hold(run, data):
-                    place.append(run)
+        # One that the disk did not take at first may lie in memory between others that it took.
+        runs: list[Away | Kept] = [*state.away, *state.runs]
+        for each in sorted(runs, key=lambda run: run.spans[0].time):
+            if isinstance(each, Away):
+                self._adopt(each)
+            else:
+                self._take_back(each, self._runs)
+        for kept in state.alone:
+            self._take_back(kept, self._gathering)
+        if self._runs or self._gathering:
+            self._thin_disk(0)
 
     def close(self) -> None:
         """Write no more, and leave nothing on disk unless it is to last. Idempotent."""
@@ -344,6 +352,12 @@ class Archive:
             self._runs.append(run)
         else:
             self._tiers.drop(run)
+
+    def _take_back(self, kept: Kept, place: list[Run]) -> None:
+        layout, data = wrap(kept.frozen)
+        run = Run(layout, kept.spans)
+        if self._mark(run, kept.landmarks) and self._hold(run, data):
+            place.append(run)
 
     def _away(self, run: Run, file: File) -> Away:
         landmarks = self._index.landmarks(run)

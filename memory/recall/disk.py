@@ -3,20 +3,24 @@
 A file has a name that no other ever has. It is written under another one, flushed, and renamed, so
 a kill leaves a draft, which the next start removes. What is read must have the SHA-256 that was
 noted when it was written. The folder is the camera's alone and its owner's: it holds what a camera
-saw. Only files that are named like ours are ever removed from it.
+saw. While the camera lives only files that are named like ours are ever removed from it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
@@ -24,12 +28,18 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from core.errors import MemoryDamaged
+from memory.folders import flush
 from memory.recall.worker import Worker
+
+log = logging.getLogger("lookout.archive")
 
 SUFFIX: Final = ".run"
 DRAFT: Final = ".draft"
 OVERHEAD: Final = 256  # bytes of a file beside its run, at most
+GONE: Final = ".gone-"  # begins the name of a folder that is being removed; no camera's does
+RETRY_S: Final = 10.0  # after the disk did not let a file go
 _TENSOR: Final = "run"
+_OURS: Final = re.compile(rf"[0-9a-f]{{32}}({re.escape(SUFFIX)}|{re.escape(DRAFT)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,9 @@ class Disk:
         self._folder = folder
         self._lasting = lasting
         self._worker = Worker("lookout-archive")
-        self._leaving: list[tuple[Future[None], int]] = []
+        self._leaving: list[tuple[Future[None], File]] = []
+        self._stuck: list[File] = []  # that the disk did not let go
+        self._retry = 0.0  # monotonic seconds from which it is asked again
         self._used = 0
 
     @property
@@ -66,9 +78,9 @@ class Disk:
 
     @property
     def leaving(self) -> int:
-        """Bytes of files that are about to be gone."""
+        """Bytes of files that are about to be gone, however often the disk must be asked."""
         self._count_gone()
-        return sum(nbytes for _, nbytes in self._leaving)
+        return sum(file.nbytes for file in (*(file for _, file in self._leaving), *self._stuck))
 
     def fits(self, nbytes: int) -> bool:
         """Whether there is room for a run of so many bytes."""
@@ -101,13 +113,14 @@ class Disk:
 
         Raises (through the future):
             MemoryDamaged: if it is not there or not as it was written.
+            OSError: if the disk does not give it now.
         """
         return self._worker.submit(lambda: _read(self._folder, file), urgent=True)
 
     def remove(self, file: File) -> None:
         """Remove a file; its bytes count until it is gone."""
         removal = self._worker.submit(lambda: _remove(self._folder / file.name))
-        self._leaving.append((removal, file.nbytes))
+        self._leaving.append((removal, file))
 
     def close(self) -> None:
         """Write and read no more, and leave nothing behind unless it lasts. Idempotent."""
@@ -119,10 +132,20 @@ class Disk:
         return self._worker.join(timeout)
 
     def _count_gone(self) -> None:
-        for removal in [each for each in self._leaving if each[0].done()]:
-            self._leaving.remove(removal)
-            if not removal[0].cancelled() and removal[0].exception() is None:
-                self._used -= removal[1]  # what could not be removed takes its room for good
+        for removal, file in [each for each in self._leaving if each[0].done()]:
+            self._leaving.remove((removal, file))
+            error = None if removal.cancelled() else removal.exception()
+            if error is None and not removal.cancelled():
+                self._used -= file.nbytes
+                continue
+            if not self._stuck:
+                self._retry = time.monotonic() + RETRY_S
+                log.warning("archived runs cannot be removed from disk: %s", why(error))
+            self._stuck.append(file)
+        if self._stuck and time.monotonic() >= self._retry:
+            stuck, self._stuck = self._stuck, []
+            for file in stuck:
+                self.remove(file)
 
 
 def clear(folder: Path) -> None:
@@ -132,21 +155,31 @@ def clear(folder: Path) -> None:
         OSError: if the disk does not let it go.
     """
     if folder.is_dir():
-        gone = folder.with_name(f"{folder.name}.gone-{uuid.uuid4().hex}")
+        gone = folder.with_name(f"{GONE}{uuid.uuid4().hex}")
         folder.rename(gone)  # whoever is still writing finds no folder
-        shutil.rmtree(gone)
+        shutil.rmtree(gone, onerror=_unless_gone)
+
+
+def _unless_gone(
+    _: Any, path: str, error: tuple[type[BaseException], BaseException, TracebackType]
+) -> None:
+    """Somebody else may be removing it, too."""
+    if not isinstance(error[1], FileNotFoundError):
+        raise error[1]
 
 
 def _prepare(folder: Path, known: Collection[str]) -> None:
-    for left in folder.parent.glob(f"{folder.name}.gone-*"):  # by a process that was killed
-        shutil.rmtree(left)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True)
+        flush(folder.parent)
+    for left in folder.parent.glob(f"{GONE}*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
     _tidy(folder, known)
 
 
 def _tidy(folder: Path, known: Collection[str]) -> None:
     for path in folder.iterdir():
-        if path.suffix in (SUFFIX, DRAFT) and path.name not in known:
+        if _OURS.fullmatch(path.name) and path.name not in known:
             _remove(path)
 
 
@@ -160,6 +193,7 @@ def _write(folder: Path, data: Tensor) -> File:
     blob = save({_TENSOR: data})
     number = uuid.uuid4().hex
     draft, path = folder / f"{number}{DRAFT}", folder / f"{number}{SUFFIX}"
+    written = File(path.name, hashlib.sha256(blob).hexdigest(), len(blob))
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -167,17 +201,19 @@ def _write(folder: Path, data: Tensor) -> File:
             file.flush()
             os.fsync(file.fileno())
         draft.rename(path)
+        flush(folder)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        for left in (draft, path):
+            left.unlink(missing_ok=True)
         raise
-    return File(path.name, hashlib.sha256(blob).hexdigest(), len(blob))
+    return written
 
 
 def _read(folder: Path, file: File) -> Tensor:
     try:
         blob = (folder / file.name).read_bytes()
-    except OSError as error:
-        raise MemoryDamaged(f"{file.name} cannot be read: {error.strerror}") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise MemoryDamaged(f"{file.name} is not there") from None
     if len(blob) != file.nbytes or hashlib.sha256(blob).hexdigest() != file.sha256:
         raise MemoryDamaged(f"{file.name} is not as it was written")
     try:
@@ -191,3 +227,8 @@ def _read(folder: Path, file: File) -> Tensor:
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
+
+
+def why(error: BaseException | None) -> str:
+    """What the disk said, in words that name no path."""
+    return getattr(error, "strerror", None) or type(error).__name__

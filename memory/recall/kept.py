@@ -40,4 +40,4 @@ class Archived:
     runs: tuple[Kept, ...]  # oldest first
     alone: tuple[Kept, ...]  # newer than all runs, one step each, as it is
     forgotten: int  # temporal steps
-    away: tuple[Away, ...] = ()  # oldest first, older than `runs`
+    away: tuple[Away, ...] = ()  # oldest first

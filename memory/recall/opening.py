@@ -72,6 +72,20 @@ class Opening:
             if _here(run, result) is not None:
                 yield tier
 
+    def abandon(self) -> None:
+        """Ask the disk no more for what has not come."""
+        for _, result in self._found.values():
+            if not isinstance(result, Tensor):
+                result.cancel()
+
+    def refused(self) -> Iterator[Run]:
+        """The runs that the disk does not give now, and may give another time."""
+        for run, (_, result) in self._found.items():
+            if isinstance(result, Tensor) or not result.done() or result.cancelled():
+                continue
+            if isinstance(result.exception(), OSError):
+                yield run
+
     def damaged(self) -> Iterator[tuple[Run, str]]:
         """The runs whose files are not as they were written, and why."""
         for run, (_, result) in self._found.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import torch
@@ -99,6 +100,7 @@ def unwrap(layout: Layout, data: Tensor) -> Frozen:
     return Frozen(layout.codec, layers("keys"), layers("values"), positions, parts["marks"])
 
 
+@lru_cache(maxsize=1024)  # an archive that is restored asks for the same few thousands of times
 def expected(codec: Codec, shape: KVShape, tokens: int, wide: bool = False) -> Layout:
     """The layout of runs of so many tokens, read off zeros: no codec says it a second time.
 

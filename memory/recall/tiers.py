@@ -22,7 +22,7 @@ from typing import Final
 from torch import Tensor
 
 from memory.recall.arena import Arena
-from memory.recall.disk import Disk, File
+from memory.recall.disk import Disk, File, why
 from memory.recall.parcel import Layout
 
 log = logging.getLogger("lookout.archive")
@@ -228,17 +228,13 @@ class Tiers:
             self.refused += 1
             self._resume = time.monotonic() + _RETRY_S
             if error is not None:
-                log.warning("an archived run stays in host memory: %s", _why(error))
+                log.warning("an archived run stays in host memory: %s", why(error))
             return
         run.file, run.tier = writing.result(), Tier.DISK
         self.disk.written(run.layout.nbytes, run.file)
         self.host.drop(run.key)
         self._runs[Tier.HOST] -= 1
         self._runs[Tier.DISK] += 1
-
-
-def _why(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def slot_for(layout: Layout) -> int:

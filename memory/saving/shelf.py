@@ -25,6 +25,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
 from core.errors import MemoryDamaged, MemoryNotSaved
+from memory.folders import flush
 from memory.saving.fit import Fit
 from memory.saving.manifest import Manifest, describe
 from memory.saving.packing import from_tensors, to_tensors
@@ -144,7 +145,7 @@ class Shelf:
     def _write(self, state: MemoryState, newest: float, second_zero: float) -> Manifest:
         if not self._folder.is_dir():
             self._folder.mkdir(mode=0o700, parents=True)
-            _flush(self._folder.parent)
+            flush(self._folder.parent)
         for left in self._folder.glob(".*"):  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
         older = sorted(self._saves())
@@ -157,12 +158,12 @@ class Shelf:
                 self._camera, self._fit, state, tensors, newest, second_zero, time.time()
             )
             _write_bytes(draft / MANIFEST, manifest.to_bytes())
-            _flush(draft)
+            flush(draft)
             draft.rename(self._folder / f"{number:012d}")
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        _flush(self._folder)
+        flush(self._folder)
         for save in older:
             with contextlib.suppress(OSError):  # the newest counts, whatever else is there
                 _remove(save)
@@ -201,15 +202,6 @@ def _write_bytes(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(handle)
-
-
-def _flush(folder: Path) -> None:
-    """Names in it are on disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove(save: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.recalling import Drawer
 from memory.codecs.block import Block
 from memory.codecs.codec import Codec
 from memory.codecs.plain import Plain
 from memory.recall.archive import Archive
-from memory.recall.disk import DRAFT, SUFFIX, Disk, clear
+from memory.recall.disk import DRAFT, GONE, SUFFIX, Disk, clear
 from memory.recall.opening import Opening
 from memory.recall.step import Step, thaw
 from memory.recall.tiers import IN_FLIGHT, Tier
@@ -238,15 +240,93 @@ def test_a_folder_is_its_owners_alone_and_closing_leaves_nothing_of_ours(tmp_pat
 def test_what_an_earlier_archive_left_is_removed_at_the_start_and_nothing_else(tmp_path):
     folder = tmp_path / "porch"
     folder.mkdir()
-    (folder / f"old{SUFFIX}").write_bytes(b"x")
-    (folder / f"half{DRAFT}").write_bytes(b"x")
-    (folder / "notes.txt").write_text("somebody else's")
+    (folder / f"{'a' * 32}{SUFFIX}").write_bytes(b"x")
+    (folder / f"{'b' * 32}{DRAFT}").write_bytes(b"x")
+    others = {"notes.txt", f"night{SUFFIX}", f"letter{DRAFT}"}
+    for name in others:
+        (folder / name).write_text("somebody else's")
     kept = archive(folder, lasting=True)
     kept.begin()
-    until(lambda: len(list(folder.iterdir())) == 1)
+    until(lambda: len(list(folder.iterdir())) == len(others))
     kept.close()
     assert kept.join(30)
-    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    assert {path.name for path in folder.iterdir()} == others
+
+
+def test_a_camera_that_starts_takes_nothing_from_one_of_a_longer_name(tmp_path):
+    """Whatever cameras are called: what is being removed is called like none of them."""
+    drawer = Drawer(tmp_path, 10**6)
+    near = drawer.of("porch.gone-1").folder
+    near.mkdir()
+    (near / f"{'a' * 32}{SUFFIX}").write_bytes(b"x")
+    (tmp_path / f"{GONE}left").mkdir()  # by a process that was killed
+    kept = archive(drawer.of("porch").folder, lasting=True)
+    kept.begin()
+    until(lambda: kept.settled and not (tmp_path / f"{GONE}left").exists())
+    kept.close()
+    assert kept.join(30)
+    assert len(list(near.iterdir())) == 1
+    (tmp_path / f"{GONE}left").mkdir()
+    assert {path.name for path in drawer.all()} == {
+        "archive-porch", "archive-porch.gone-1", f"{GONE}left"
+    }  # fmt: skip
+
+
+def test_what_a_disk_does_not_give_now_is_not_forgotten_and_is_read_when_it_does(tmp_path, caplog):
+    """A folder in the file's place: every look at it fails."""
+    folder = tmp_path / "porch"
+    kept = archive(folder)
+    watch(kept, 0, 120)
+    before = bytes_of(opened(kept))
+    path = on_disk(kept, folder)[1]
+    aside = path.rename(tmp_path / "aside")
+    path.mkdir()
+    opening = kept.open(kept.steps)
+    until(lambda: opening.ready)
+    kept.finish(opening)
+    came = [each for each in opening.steps(torch.device("cpu")) if each is not None]
+    assert 0 < len(came) < len(kept.steps) == 120, "it goes without them"
+    assert kept.lost == kept.forgotten == 0
+    assert len([x for x in caplog.messages if "cannot be read from disk now" in x]) == 1
+    path.rmdir()
+    aside.rename(path)
+    assert all(same(x, before[when]) for when, x in bytes_of(opened(kept)).items())
+    kept.close()
+
+
+def test_a_disk_that_lets_no_file_go_costs_no_more_than_what_was_to_go(tmp_path, caplog):
+    folder = tmp_path / "porch"
+    kept = archive(folder, files=12 * RUN)
+    watch(kept, 0, 100)
+    for path in on_disk(kept, folder):  # a folder in each file's place cannot be unlinked
+        path.unlink()
+        path.mkdir()
+    lying = len(on_disk(kept, folder))
+    for number in range(100, 200):
+        put(kept, step(number, 15))
+        assert all(level.bytes <= level.capacity for level in kept.levels)
+    until(lambda: any("cannot be removed" in x for x in caplog.messages))
+    for number in range(200, 260):
+        put(kept, step(number, 15))
+    assert len(on_disk(kept, folder)) >= lying - IN_FLIGHT
+    assert len([x for x in caplog.messages if "cannot be removed" in x]) == 1
+    kept.close()
+
+
+def test_a_restored_archive_is_in_order_though_the_disk_took_a_newer_run_first(tmp_path):
+    first = archive(tmp_path / "porch", lasting=True)
+    watch(first, 0, 120)
+    state = first.state()
+    first.close()
+    assert first.join(30)
+    *older, newest = state.away
+    late = replace(newest, spans=tuple(replace(x, time=x.time + 6.0) for x in newest.spans))
+    second = archive(tmp_path / "porch")
+    second.restore(replace(state, away=(*older, late)))
+    times = [one.time for one in second.steps]
+    assert [x.run.time for x in second.steps] == sorted(x.run.time for x in second.steps)
+    assert len(times) == 120
+    second.close()
 
 
 def test_a_restored_archive_takes_over_its_files_and_removes_those_of_nobody(tmp_path):
