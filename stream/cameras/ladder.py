@@ -24,7 +24,7 @@ class Rung(StrEnum):
 RUNGS = tuple(Rung)
 CALM = 0.5  # lag is calm below this share of the target
 SLOWER = 4.0  # coming down takes so many times the patience of going up
-STUBBORN = 16.0  # ... and, after falling back again and again, so many times as long at most
+STUBBORN = 16.0  # ... and, falling back within that time, so many times as long at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,10 @@ class Ladder:
         rungs = [rung for rung in RUNGS[RUNGS.index(self.rung) + 1 :] if rung not in self._useless]
         if not rungs:
             return False
-        relapsed = self._came_down is not None and now - self._came_down < 2 * self._rest_s
-        first = self._overload.patience_s * SLOWER
-        self._rest_s = min(2 * self._rest_s, STUBBORN * first) if relapsed else first
+        if self._came_down is not None:  # the first step up since
+            first = self._overload.patience_s * SLOWER
+            relapsed = now - self._came_down < STUBBORN * first
+            self._rest_s = min(2 * self._rest_s, STUBBORN * first) if relapsed else first
         self._came_down, self._high_since = None, now  # what was given up now must show first
         return self._move(rungs[0])
 

@@ -113,6 +113,19 @@ def test_who_relapses_again_and_again_stays_up_longer_each_time_but_not_for_ever
     assert stays[-1] == pytest.approx(STUBBORN * 12, abs=1)
 
 
+@pytest.mark.parametrize("needed", [Rung.FPS, Rung.BUDGET])
+def test_a_load_that_is_only_just_too_much_does_not_swing_every_minute_either(needed):
+    """Lag that takes a minute to build up once all was taken back."""
+    ladder, now, lag = Ladder(OVERLOAD), 0.0, 0.0
+    for _ in range(6 * 3600):
+        now += 0.5
+        short = RUNGS.index(needed) - RUNGS.index(ladder.rung)
+        lag = max(0.1, lag + (0.01 * short if short > 0 else -0.2))
+        ladder.note(lag, now)
+    swing = 2 * RUNGS.index(needed)  # all the way down and up again
+    assert ladder.changes <= swing * (now / (STUBBORN * 12) + 10)
+
+
 @given(useless=left_out)
 def test_what_would_change_nothing_is_passed_over_and_never_called_given_up(useless):
     ladder = Ladder(OVERLOAD)
