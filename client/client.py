@@ -16,12 +16,13 @@ from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from client.answer import Answer
 from client.router import EventStream, Router
-from core.errors import ConnectionLost
+from core.errors import ConfigError, ConnectionLost
 from core.events import (
     AnyServerEvent,
     Camera,
@@ -167,11 +168,18 @@ class Lookout:
 
         Raises:
             CameraNotFound: if there is none of this name.
+            ConfigError: if that is no name, the words are too long, `since` has no zone or `limit`
+                is out of range.
             ConnectionLost: if the connection is gone.
         """
         token = uuid.uuid4().hex
+        try:
+            query = EventsQuery(
+                event_id=token, camera=camera, search=search, since=since, limit=limit
+            )
+        except ValidationError as error:
+            raise ConfigError(_wrong(error)) from None
         result = self._router.expect(EventsResult, token)
-        query = EventsQuery(event_id=token, camera=camera, search=search, since=since, limit=limit)
         await self.send(query)
         return (await self._within(result)).events
 
@@ -241,6 +249,11 @@ class Lookout:
             raise ConnectionLost(
                 f"{_shown(self._url)} says nothing for {self._patience_s} s"
             ) from None
+
+
+def _wrong(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def websocket_url(url: str) -> str:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from client import Lookout
-from core.errors import CameraNotFound
+from core.errors import CameraNotFound, ConfigError
 from engine.requests import Noted
 from tests.fakes.house import House, client, house
 
@@ -56,3 +56,7 @@ async def test_the_client_reads_the_history_and_is_told_of_a_camera_that_is_not_
             with pytest.raises(CameraNotFound, match="nowhere"):
                 await lookout.history("nowhere")
             assert len(await lookout.history("porch")) == 2, "the connection goes on"
+            for wrong in ({"limit": 0}, {"camera": "../x"}, {"search": "x" * 201}):
+                with pytest.raises(ConfigError, match=next(iter(wrong))):
+                    await lookout.history(**wrong)
+            assert len(await lookout.history("porch")) == 2, "nobody waits for what was not asked"
