@@ -145,6 +145,8 @@ class Steps:
         assert memory is not None, "it was just made"
         try:
             memory.restore(state)
+        except DEVICE_FAILED:
+            raise  # what was saved is not to blame, and must not be put aside
         except Exception as error:
             log.exception("a memory could not be restored")
             self.close_memory(handle)
@@ -163,6 +165,8 @@ class Steps:
                 listener(CameraError("the camera was detached"))
             else:
                 listener(handle.memory.state())
+        except DEVICE_FAILED:
+            raise
         except Exception as error:
             log.exception("a memory could not be copied")
             listener(MemoryNotSaved(f"the memory could not be copied: {type(error).__name__}"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
 
-from core.errors import CameraError, EngineDead, LookoutError
+from core.errors import CameraError, EngineDead, LookoutError, MemoryDamaged
 from engine.engine import Engine
 from engine.limits import Limits
 from engine.recalling import Recalling
@@ -141,6 +142,30 @@ def test_a_memory_that_is_gone_cannot_be_saved(engine):
     with pytest.raises(CameraError, match="detached"):
         keep(engine, handle)
     settle(engine, [])
+
+
+class Exhausting(torch.Tensor):
+    """Does not fit on the device."""
+
+    def to(self, *args, **kwargs):
+        raise torch.OutOfMemoryError("the device is full")
+
+
+def test_a_device_that_fails_while_a_memory_is_restored_does_not_make_it_a_damaged_one():
+    with Engine(ours(), LIMITS) as engine:
+        handle = open_camera(engine)
+        show(engine, handle, segment(0))
+        state = keep(engine, handle)
+        keys = state.keys.as_subclass(Exhausting)
+        ready = Result()
+        engine.open_memory(Dense(), 8, SinkWindow(), ready, restored=replace(state, keys=keys))
+        with pytest.raises(CameraError, match="OutOfMemoryError") as refused:
+            ready.wait()
+        assert not isinstance(refused.value, MemoryDamaged)
+        assert len(ready.results) == 1
+        engine.close()
+        with pytest.raises(EngineDead, match="OutOfMemoryError"):
+            keep(engine, handle)
 
 
 def test_after_the_end_of_the_engine_nothing_is_saved():
