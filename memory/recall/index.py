@@ -110,12 +110,10 @@ class Index:
 
     def find(self, queries: Tensor, budget: int, before: int | None) -> tuple[Trace, ...]:
         """See `memory.recall.archive.Archive.find`."""
-        rows = self._rows
+        rows, among = self._rows, None
         if before is not None and any(x.base + x.size > before for x in rows):
             rows = [x for x in rows if x.base + x.size <= before]
-        if not rows:
-            return ()
-        whole = len(rows) == len(self._rows)
-        matrix = self._landmarks.matrix if whole else self._landmarks.some([x.row for x in rows])
-        chosen = find(matrix, [len(x) for x in rows], queries, budget)
+            among = [x.row for x in rows]
+        sizes = [len(x) for x in rows]
+        chosen = find(self._landmarks.matrix, sizes, queries, budget, among)
         return tuple(sorted((rows[place] for place in chosen), key=lambda x: x.time))

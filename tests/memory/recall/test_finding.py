@@ -53,6 +53,17 @@ def test_the_step_that_one_word_looks_for_is_found_first(planted, word):
     assert found(ROWS, like(ROWS[planted], word, asking()), 3)[0] == planted
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_among_some_rows_is_found_what_is_found_where_there_are_no_others(seed):
+    draw = torch.Generator().manual_seed(seed)
+    among = torch.randperm(len(ROWS), generator=draw)[:11].tolist()
+    sizes = torch.randint(1, 9, (11,), generator=draw).tolist()
+    wanted = find(ROWS[among], sizes, asking(seed), 20)
+    assert find(ROWS, sizes, asking(seed), 20, among) == wanted
+    assert wanted
+    assert find(ROWS, [], asking(seed), 20, []) == []
+
+
 def test_each_of_two_words_finds_its_step():
     queries = like(ROWS[3], 0, like(ROWS[21], 4, asking()))
     assert sorted(found(ROWS, queries, 2)) == [3, 21]
