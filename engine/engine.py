@@ -23,6 +23,7 @@ from engine.limits import Limits
 from engine.noting import Noting
 from engine.places import Places
 from engine.recalling import Recalling
+from engine.refusing import check
 from engine.requests import (
     AnswerListener,
     Ask,
@@ -168,14 +169,10 @@ class Engine:
                 both choose and recall, or the archive does not suit what is given up.
             EngineDead: if the engine has ended.
         """
-        handle = MemoryHandle(OnlinePruner(policy, budget), on_note=on_note)
+        check(self.limits, self._speaking, eviction, selecting, recalling)
+        handle = MemoryHandle(OnlinePruner(policy, budget), on_note=on_note, recalling=recalling)
         if selecting is not None:
-            self._check_room(selecting)
             handle.selecting, handle.bank = selecting, Bank(selecting.bank_steps)
-        if recalling is not None:
-            self._check_recalling(recalling, selecting, eviction)
-            handle.recalling = recalling
-
         if fps is not None:
             self._admission.admit(handle.number, fps, anyway=anyway)
 
@@ -184,35 +181,11 @@ class Engine:
                 self._admission.leave(handle.number)
             listener(result)
 
-        def fill() -> None:
-            try:
-                archive = recalling.archive(self.model) if recalling is not None else None
-                handle.memory = KVMemory(
-                    self.pool,
-                    self.limits.capacity,
-                    eviction,
-                    self.model.rotation,
-                    archive,
-                    self.limits.reach(self.model.reach),
-                    self.limits.noting,
-                )
-            except LookoutError as error:
-                handle.closed = True
-                told(error)
-                return
-            self._work.memories.append(handle)
-            if restored is None:
-                if archive is not None:
-                    archive.begin()
-                handle.segments.append(SegmentJob(handle, None, told, is_sink=True))
-            else:
-                self._steps.restore(handle, restored, told)
-
         def failed(error: LookoutError) -> None:
             self._steps.close_memory(handle)
             told(CameraError(f"its memory could not be made: {error}"))
 
-        self._submit(fill, failed)
+        self._submit(lambda: self._fill(handle, eviction, restored, told), failed)
         return handle
 
     def save(self, handle: MemoryHandle, listener: SaveListener) -> None:
@@ -233,10 +206,10 @@ class Engine:
         self._admission.leave(handle.number)
 
     def check_time(self, fps: float, instead_of: MemoryHandle) -> None:
-        """Whether there would be time for a camera in the place of another.
+        """Whether there is time for a camera in the place of another, or it needs no more.
 
         Raises:
-            Overloaded: if there would not.
+            Overloaded: if there is not.
         """
         self._admission.check(fps, instead_of.number)
 
@@ -316,33 +289,37 @@ class Engine:
             if self._thread.is_alive():
                 log.warning("the engine still computes after %g s and is left behind", timeout)
 
-    def _check_recalling(
-        self, recalling: Recalling, selecting: Selecting | None, eviction: MemoryPolicy
+    def _fill(
+        self,
+        handle: MemoryHandle,
+        eviction: MemoryPolicy,
+        restored: MemoryState | None,
+        told: PerceiveListener,
     ) -> None:
-        """Refuse what could not run.
-
-        Raises:
-            ValueError: saying why.
-        """
-        if recalling.budget > self.limits.recall_budget:
-            raise ValueError(
-                f"answers are to recall {recalling.budget} tokens, the limits make room for "
-                f"{self.limits.recall_budget}"
+        """Make a camera's memory, on the engine's thread."""
+        try:
+            recalling = handle.recalling
+            archive = recalling.archive(self.model) if recalling is not None else None
+            handle.memory = KVMemory(
+                self.pool,
+                self.limits.capacity,
+                eviction,
+                self.model.rotation,
+                archive,
+                self.limits.reach(self.model.reach),
+                self.limits.noting,
             )
-        if selecting is not None:
-            raise ValueError("answers that choose from a bank read no memory, so no archive either")
-        if not eviction.whole_steps:
-            raise ValueError(f"{eviction.method} gives up single tokens: it needs no archive")
-
-    def _check_room(self, selecting: Selecting) -> None:
-        if self._speaking != DEFAULT:
-            raise ValueError("answers that choose from a bank read it as it is when they begin")
-        room = self.limits.selector_budget, self.limits.bank_steps
-        if selecting.budget > room[0] or selecting.bank_steps > room[1]:
-            raise ValueError(
-                f"{selecting.budget} tokens of {selecting.bank_steps} steps may be chosen, but the "
-                f"limits make room for {room[0]} of {room[1]}"
-            )
+        except LookoutError as error:
+            handle.closed = True
+            told(error)
+            return
+        self._work.memories.append(handle)
+        if restored is None:
+            if archive is not None:
+                archive.begin()
+            handle.segments.append(SegmentJob(handle, None, told, is_sink=True))
+        else:
+            self._steps.restore(handle, restored, told)
 
     def _submit(
         self,

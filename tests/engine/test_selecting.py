@@ -13,9 +13,12 @@ import torch
 from core.errors import GenerationFailed
 from engine.engine import Engine
 from engine.limits import Limits
+from engine.refusing import check
 from engine.requests import Ask
 from engine.scheduler import Scheduler
 from engine.selecting import Selecting, words
+from engine.speaking import DEFAULT
+from memory.policies.sink_window import SinkWindow
 from pruning.online import OnlinePruner
 from pruning.selectors.closest import Closest
 from pruning.selectors.even import Even
@@ -280,3 +283,6 @@ def test_what_cannot_be_kept_is_refused_before_anything_runs(engine):
     for one in (Selecting(Even(), 401, 8), Selecting(Even(), 8, 41)):
         with pytest.raises(ValueError, match="room for 400 of 40"):
             open_camera(engine, selecting=one)
+    noting = dataclasses.replace(LIMITS, noting=8)
+    with pytest.raises(ValueError, match="no notes either"):
+        check(noting, DEFAULT, SinkWindow(), Selecting(Even(), 8, 8), None)
