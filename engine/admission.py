@@ -85,7 +85,7 @@ class Admission:
             self._cameras[camera] = _Camera(fps)
 
     def check(self, fps: float, instead_of: int) -> None:
-        """Whether a camera could come in, were another one gone.
+        """Whether a camera could come in, were another one gone, or needs no more than that one.
 
         Args:
             fps: frames per second that would be due.
@@ -95,6 +95,9 @@ class Admission:
             Overloaded: as `admit` does.
         """
         with self._lock:
+            before = self._cameras.get(instead_of)
+            if before is not None and fps <= before.fps:
+                return
             self._check(fps, {n: one for n, one in self._cameras.items() if n != instead_of})
 
     def leave(self, camera: int) -> None:

@@ -81,7 +81,7 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
                 url = camera.url.get_secret_value()
                 source = partial(open_source, url, pace=play)
                 source()  # contacts nothing; a wrong address fails before anything runs
-                await cameras.attach(name, source, url=url, fps=camera.fps, kept=True)
+                await cameras.attach(name, source, url=url, fps=camera.fps, kept=True, anyway=True)
             yield House(model, engine, cameras)
 
 

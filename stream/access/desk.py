@@ -51,9 +51,7 @@ class Desk:
         """
         identity.require_admin("adding a camera by URL")
         await self._check(url)
-        return await self._cameras.attach(
-            name, lambda: self._open_source(url), url=redact(url), fps=fps
-        )
+        return await self._attach(name, url, fps)
 
     async def replace(
         self, identity: Identity, name: str, url: str, fps: float | None
@@ -62,7 +60,7 @@ class Desk:
 
         Raises:
             CameraNotFound: if there is none of this name; and as `attach`. The camera stays as it
-                is, unless somebody else took its place meanwhile.
+                is, unless somebody else took its name or its memory meanwhile.
         """
         identity.require_admin("changing a camera")
         self._cameras.get(name)
@@ -70,7 +68,7 @@ class Desk:
         self._cameras.check_time(name, fps)
         await self._cameras.detach(name)
         try:
-            return await self.attach(identity, name, url, fps)
+            return await self._attach(name, url, fps, anyway=True)
         except LookoutError:
             self.tell_detached(name)
             raise
@@ -106,6 +104,13 @@ class Desk:
         """Call `listener` with the name of each camera that goes; returns how to stop that."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
+
+    async def _attach(
+        self, name: str, url: str, fps: float | None, *, anyway: bool = False
+    ) -> CameraSeam:
+        return await self._cameras.attach(
+            name, lambda: self._open_source(url), url=redact(url), fps=fps, anyway=anyway
+        )
 
     async def _check(self, url: str) -> None:
         await check_target(url, self._allowed, loopback_only=self._loopback_only)

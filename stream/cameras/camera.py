@@ -154,7 +154,7 @@ class Camera:
                 self._engine.finish(self._memory)
 
     def check_time(self, fps: float) -> None:
-        """Raise `Overloaded` if in its place there would be no time for so many frames a second."""
+        """Raise `Overloaded` if in its place there is no time for so many frames a second."""
         if self._memory is not None:
             self._engine.check_time(fps, self._memory)
 

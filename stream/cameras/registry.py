@@ -81,6 +81,7 @@ class Cameras:
         url: str,
         fps: float | None = None,
         kept: bool = False,
+        anyway: bool = False,
         gate: Gate | None = None,
         witness: Witness | None = None,
     ) -> Camera:
@@ -92,9 +93,9 @@ class Cameras:
             url: shown, after redaction.
             fps: frames per second; None takes that of all cameras.
             kept: whether its memory is saved, what was saved under its name restored, and what it
-                saw written to disk where its archive has no other room; and whether it is watched
-                however little time is left. For cameras that are there again after a restart, and
-                their owner's own.
+                saw written to disk where its archive has no other room; for
+                cameras that are there again after a restart, and their owner's own.
+            anyway: whether it is watched however little time the others leave.
             gate: awaited before each frame enters; for replays.
             witness: awaited after each segment.
 
@@ -108,7 +109,7 @@ class Cameras:
         if name in self._cameras:
             raise CameraExists(f"there is a camera {name!r} already")
         fps = self._watching.fps if fps is None else fps
-        watching = replace(self._watching, fps=fps, anyway=kept)
+        watching = replace(self._watching, fps=fps, anyway=anyway)
         if watching.recalling is not None:
             own = watching.recalling.of(name, on_disk=kept)
             watching = replace(watching, recalling=own)
@@ -137,11 +138,11 @@ class Cameras:
         return camera
 
     def check_time(self, name: str, fps: float | None) -> None:
-        """Whether there would be time for another camera in the place of one.
+        """Whether there is time for another camera in the place of one, or it needs no more.
 
         Raises:
             CameraNotFound: if there is none of this name.
-            Overloaded: if there would not.
+            Overloaded: if there is not.
         """
         self.get(name).check_time(self._watching.fps if fps is None else fps)
 

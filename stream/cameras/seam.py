@@ -72,7 +72,13 @@ class CamerasSeam(Protocol):
         """
 
     async def attach(
-        self, name: str, source: Callable[[], Source], *, url: str, fps: float | None = None
+        self,
+        name: str,
+        source: Callable[[], Source],
+        *,
+        url: str,
+        fps: float | None = None,
+        anyway: bool = False,
     ) -> CameraSeam:
         """Add a camera and start to watch it.
 
@@ -81,6 +87,7 @@ class CamerasSeam(Protocol):
             source: makes a source for each connection attempt.
             url: shown, after redaction.
             fps: frames per second; None takes the configured rate.
+            anyway: whether it is watched however little time the others leave.
 
         Raises:
             CameraExists: if the name is taken.
@@ -90,11 +97,11 @@ class CamerasSeam(Protocol):
         """
 
     def check_time(self, name: str, fps: float | None) -> None:
-        """Whether there would be time for another camera in the place of one.
+        """Whether there is time for another camera in the place of one, or it needs no more.
 
         Raises:
             CameraNotFound: if there is none of this name.
-            Overloaded: if there would not.
+            Overloaded: if there is not.
         """
 
     async def detach(self, name: str) -> None:

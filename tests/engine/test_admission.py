@@ -64,6 +64,20 @@ def test_one_that_does_not_fit_is_refused_with_what_it_would_need_and_what_would
     accounts.admit(4, 10.0)
 
 
+def test_one_in_the_place_of_another_may_need_what_that_one_did_however_full_it_is():
+    accounts = fed(admission())
+    accounts.admit(1, 30.0, anyway=True)
+    accounts.admit(2, 30.0, anyway=True)
+    accounts.check(30.0, instead_of=1)
+    with pytest.raises(Overloaded, match="with 1 camera"):
+        accounts.check(31.0, instead_of=1)
+    accounts.leave(2)
+    accounts.check(40.0, instead_of=1)
+    with pytest.raises(Overloaded, match="with 0 cameras") as refused:
+        accounts.check(60.0, instead_of=1)
+    assert "detach another" not in str(refused.value)
+
+
 @pytest.mark.parametrize("cost", [None, COST])
 def test_before_something_was_measured_nobody_is_refused(cost):
     accounts = admission(cost)

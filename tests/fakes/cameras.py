@@ -188,7 +188,13 @@ class FakeCameras:
         return self._cameras[name]
 
     async def attach(
-        self, name: str, source: Callable[[], Source], *, url: str, fps: float | None = None
+        self,
+        name: str,
+        source: Callable[[], Source],
+        *,
+        url: str,
+        fps: float | None = None,
+        anyway: bool = False,
     ) -> FakeCamera:
         if name in self._cameras:
             raise CameraExists(f"there is a camera {name} already")

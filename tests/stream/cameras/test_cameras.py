@@ -189,7 +189,7 @@ async def test_a_camera_of_the_configuration_is_watched_however_little_time_is_l
         with pytest.raises(Overloaded):
             await cameras.attach("late", ScriptedSource, url="rtsp://b/")
         source = ScriptedSource().give(0.0, 0.25, size=SIZE)
-        camera = await cameras.attach("mine", lambda: source, url="rtsp://c/", kept=True)
+        camera = await cameras.attach("mine", lambda: source, url="rtsp://c/", anyway=True)
         await eventually(lambda: camera.view().frames_remembered == 2)
 
 
@@ -200,9 +200,11 @@ async def test_a_camera_that_there_is_no_time_to_change_stays_as_it_is(hurried):
         desk = Desk(cameras)
         desk.on_detached(gone.append)
         with pytest.raises(Overloaded):
-            await desk.replace(ADMIN, "first", "demo:calm", None)
+            await desk.replace(ADMIN, "first", "demo:calm", 2 * WATCHING.fps)
         assert cameras.get("first") is camera
         assert camera.view().load is not None
+        await desk.replace(ADMIN, "first", "demo:calm", None)
+        assert cameras.get("first").view().url == "demo:calm", "it needs no more"
         assert gone == []
 
 
