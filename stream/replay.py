@@ -54,6 +54,8 @@ class Summary:
 
     frames_in: int
     frames_dropped: int
+    frames_skipped: int  # passed over because it lagged
+    overload_changes: int  # times that more or less was given up because it lagged
     frames_remembered: int
     segments: int
     tokens_encoded: int
@@ -188,6 +190,8 @@ class Replay:
         return Summary(
             frames_in=view.frames_in,
             frames_dropped=view.frames_dropped,
+            frames_skipped=view.frames_skipped,
+            overload_changes=view.overload_changes,
             frames_remembered=view.frames_remembered,
             segments=view.segments,
             tokens_encoded=view.tokens_encoded,

@@ -156,7 +156,8 @@ def _report(asked: Sequence[Asked], summary: Summary, out: TextIO | None) -> Non
         )
     print(
         f"{summary.duration_s:.1f} s watched: {summary.frames_in} frames in, "
-        f"{summary.frames_dropped} dropped, {summary.segments} segments, "
+        f"{summary.frames_dropped} dropped, {summary.frames_skipped} passed over, "
+        f"{summary.segments} segments, "
         f"{summary.tokens_kept} of {summary.tokens_encoded} visual tokens kept, "
         f"memory {summary.memory_held} of {summary.memory_capacity} tokens, "
         f"lag p95 {'-' if summary.lag_p95_ms is None else f'{summary.lag_p95_ms:.0f} ms'}"
