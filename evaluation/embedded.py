@@ -27,7 +27,7 @@ from evaluation.report import lines, summary
 from evaluation.responders import PipelineResponder, Responder
 from evaluation.rows import Rows
 from evaluation.suites import SUITES, Footage
-from models.loading import embedded_folder
+from models.loading import EMBEDDED, embedded_folder
 from stream.compose import open_house
 from stream.configuration import load_settings, masked
 from stream.settings import Settings
@@ -128,7 +128,7 @@ def settings_for(footage: Footage, config: Sequence[str], model: str) -> Setting
 
 def digest(model: str) -> str | None:
     """The SHA-256 of the weights, None where they are not one file of a local folder."""
-    folder = embedded_folder() if model == "embedded" else Path(model)
+    folder = embedded_folder(model) if model in EMBEDDED else Path(model)
     weights = folder / "model.safetensors"
     return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
 
