@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from core.events import EventsQuery, TimelineEvent, now
+from engine.requests import Noted
 from stream.cameras.seam import CameraSeam, CamerasSeam
+from stream.cameras.view import CameraView
 from stream.conversations import wire
 
 
@@ -19,24 +20,27 @@ def timeline(cameras: CamerasSeam, query: EventsQuery) -> tuple[TimelineEvent, .
     at, words = now(), query.search.casefold()
     names = cameras.names() if query.camera is None else [query.camera]
     found = [
-        event
-        for name in names
-        for event in _notes(cameras.get(name), at)
-        if words in event.text.casefold() and (query.since is None or event.end.at >= query.since)
+        (wire.moment_at(view, note.t_end, at), view, note)
+        for view, notes in map(_noted, map(cameras.get, names))
+        for note in notes
+        if words in note.text.casefold()
     ]
-    found.sort(key=lambda event: event.end.at)
-    return tuple(found[-query.limit :])
+    wanted = [one for one in found if query.since is None or one[0] >= query.since]
+    wanted.sort(key=lambda one: one[0])
+    return tuple(_event(view, note, at) for _, view, note in wanted[-query.limit :])
 
 
-def _notes(camera: CameraSeam, at: datetime) -> Iterator[TimelineEvent]:
-    view = camera.view()
-    for note in camera.notes():
-        yield TimelineEvent(
-            kind="note",
-            camera=view.name,
-            t_start=note.t_start,
-            t_end=note.t_end,
-            start=wire.moment(view, note.t_start, at),
-            end=wire.moment(view, note.t_end, at),
-            text=note.text,
-        )
+def _noted(camera: CameraSeam) -> tuple[CameraView, tuple[Noted, ...]]:
+    return camera.view(), camera.notes()
+
+
+def _event(view: CameraView, note: Noted, at: datetime) -> TimelineEvent:
+    return TimelineEvent(
+        kind="note",
+        camera=view.name,
+        t_start=note.t_start,
+        t_end=note.t_end,
+        start=wire.moment(view, note.t_start, at),
+        end=wire.moment(view, note.t_end, at),
+        text=note.text,
+    )

@@ -106,9 +106,13 @@ def camera_state(view: CameraView) -> CameraState:
 
 def moment(view: CameraView, pts: float, at: datetime | None = None) -> Moment:
     """A point of a camera's stream on the wall clock, told from the age of its newest frame."""
-    at = at or now()
+    return Moment(camera=view.name, pts_ms=round(pts * 1000), at=moment_at(view, pts, at or now()))
+
+
+def moment_at(view: CameraView, pts: float, at: datetime) -> datetime:
+    """When that was on the wall clock."""
     age = (view.frame_age_ms or 0.0) / 1000 + max((view.newest_pts or pts) - pts, 0.0)
-    return Moment(camera=view.name, pts_ms=round(pts * 1000), at=at - timedelta(seconds=age))
+    return at - timedelta(seconds=age)
 
 
 def annotation(view: CameraView, evidence: Evidence) -> Annotation:
