@@ -185,9 +185,10 @@ class Archive:
     def state(self) -> Archived:
         """All that is held, copied to the host: what `restore` makes an archive of again."""
         self._tiers.settle()
-        runs = [self._kept(run) for run in self._runs if run.tier is not Tier.DISK]
-        alone = [self._kept(run) for run in self._gathering]
-        away = [self._away(run, run.file) for run in self._runs if run.file is not None]
+        marks = self._index.landmarks([*self._runs, *self._gathering])
+        runs = [self._kept(run, marks[run]) for run in self._runs if run.tier is not Tier.DISK]
+        alone = [self._kept(run, marks[run]) for run in self._gathering]
+        away = [_away(run, run.file, marks[run]) for run in self._runs if run.file is not None]
         return Archived(self._codec, tuple(runs), tuple(alone), self.forgotten, tuple(away))
 
     def restore(self, state: Archived) -> None:
@@ -230,14 +231,14 @@ class Archive:
 
     def _freeze(self) -> None:
         """Freeze the steps that are alone as one run."""
-        alone, self._gathering = self._gathering, []
+        alone = self._gathering
         found = [self._frozen(run).thaw() for run in alone]
         keys, values = (
             torch.cat(each, 2) for each in zip(*((x.keys, x.values) for x in found), strict=True)
         )
         positions = torch.cat([x.positions for x in found])
         layout, data = wrap(freeze(self._codec, keys, values, positions))
-        run = Run(layout, _one_after_the_other(alone))
+        run, self._gathering = Run(layout, _one_after_the_other(alone)), []
         self._index.join(alone, run)
         for each in alone:
             self._tiers.drop(each)
@@ -359,19 +360,19 @@ class Archive:
         if self._mark(run, kept.landmarks) and self._hold(run, data):
             place.append(run)
 
-    def _away(self, run: Run, file: File) -> Away:
-        landmarks = self._index.landmarks(run)
-        return Away(file, run.layout.tokens, run.layout.wide, run.spans, landmarks)
-
     def _frozen(self, run: Run) -> Frozen:
         data = self._tiers.read(run)
         assert isinstance(data, Tensor), "it lies in memory"
         return unwrap(run.layout, data)
 
-    def _kept(self, run: Run) -> Kept:
+    def _kept(self, run: Run, landmarks: Tensor) -> Kept:
         data = self._tiers.read(run)
         assert isinstance(data, Tensor), "it lies in memory"
-        return Kept(unwrap(run.layout, data.cpu()), run.spans, self._index.landmarks(run))
+        return Kept(unwrap(run.layout, data.cpu()), run.spans, landmarks)
+
+
+def _away(run: Run, file: File, landmarks: Tensor) -> Away:
+    return Away(file, run.layout.tokens, run.layout.wide, run.spans, landmarks)
 
 
 def _fills_blocks(tokens: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from memory.pool import KVShape
@@ -74,9 +75,15 @@ class Index:
         """The steps of a run, oldest first."""
         return self._traces[run]
 
-    def landmarks(self, run: Run) -> Tensor:
-        """Of the steps of a run, on the host, bfloat16 [steps, layers, kv_heads, d]."""
-        return self._landmarks.some([trace.row for trace in self._traces[run]]).cpu()
+    def landmarks(self, runs: Sequence[Run]) -> dict[Run, Tensor]:
+        """Of the steps of each, copied to the host at once, bfloat16 [steps, layers, kv_heads, d].
+
+        All of them at once, since whoever waits for a device waits for each copy.
+        """
+        rows = [trace.row for run in runs for trace in self._traces[run]]
+        found = self._landmarks.matrix.cpu()[torch.tensor(rows, dtype=torch.int64)]
+        sizes = [len(self._traces[run]) for run in runs]
+        return dict(zip(runs, torch.split(found, sizes), strict=True))
 
     def begin(self, run: Run) -> None:
         """Know a run, none of whose steps was added yet."""

@@ -5,8 +5,6 @@ It lies in front of the device's arena and grows and shrinks with the steps ther
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -54,10 +52,6 @@ class Landmarks:
             rows[row].copy_(rows[-1])
         self.count -= 1
         self._rows(self.count)
-
-    def some(self, rows: Sequence[int]) -> Tensor:
-        """A copy of some rows, [len(rows), layers, kv_heads, d]."""
-        return self.matrix[torch.tensor(rows, device=self.matrix.device)]
 
     def _rows(self, count: int) -> Tensor:
         front = self._arena.front(count * self.row)
