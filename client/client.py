@@ -257,8 +257,19 @@ def _wrong(error: ValidationError) -> str:
 
 
 def websocket_url(url: str) -> str:
-    """The websocket's address of a server given by any of its addresses."""
-    parts = urlsplit(url if "://" in url else f"ws://{url}")
+    """The websocket's address of a server given by any of its addresses.
+
+    Raises:
+        ConfigError: if it cannot be read as one.
+    """
+    try:
+        parts = urlsplit(url if "://" in url else f"ws://{url}")
+        _ = parts.port  # is read, and refused, only when asked for
+    except ValueError:  # its text may repeat the address, password and all
+        raise ConfigError(
+            "the server's address cannot be read: write http://HOST:PORT, with a port of 65535 at "
+            "most and an IPv6 address as [::1]"
+        ) from None
     scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
     path = parts.path.rstrip("/")
     if not path.endswith("/v1/realtime"):

@@ -15,6 +15,7 @@ from client.client import websocket_url
 from core.errors import (
     CameraExists,
     CameraNotFound,
+    ConfigError,
     ConnectionLost,
     LookoutError,
     QuestionTooLong,
@@ -174,6 +175,13 @@ async def test_a_missing_or_wrong_key_is_unauthorized_and_a_good_one_works() -> 
 )
 def test_any_address_of_a_server_will_do(given: str, meant: str) -> None:
     assert websocket_url(given) == meant
+
+
+@pytest.mark.parametrize("url", ["http://me:Zx9Qq7@h:99999", "h:port", "ws://me:Zx9Qq7@[::1"])
+def test_an_address_that_cannot_be_read_is_refused_in_words_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigError, match="HOST:PORT") as refused:
+        Lookout(url)
+    assert "Zx9Qq7" not in str(refused.value)
 
 
 def test_the_client_needs_no_torch_and_no_server_code() -> None:
