@@ -64,12 +64,7 @@ class BlockTable:
 
     def stored(self, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Keys and values at places [n], copied, each [layers, kv_heads, n, d]."""
-        slots = self.flat(places)
-        keys, values = (
-            store.flatten(1, 2)[:, slots].transpose(1, 2)
-            for store in (self._pool.keys, self._pool.values)
-        )
-        return keys, values
+        return self._pool.read(self.flat(places))
 
     def prepare(self, places: NDArray[np.int64]) -> None:
         """Own, unpinned pages under all `places`: new ones at the end, copies of pinned ones."""

@@ -138,10 +138,9 @@ class KVMemory:
         before, room = self.held, self.capacity - self.noting
         new = described(positions, times, visual, self._group)
         sink = int(self._tokens.sink.sum())
-        if sink + int(new.sink.sum()) >= room:
+        if (fixed := sink + int(new.sink.sum())) >= room:
             raise CapacityExceeded(
-                f"the fixed beginning takes {sink + int(new.sink.sum())} of {room} "
-                "tokens: raise memory.capacity"
+                f"the fixed beginning takes {fixed} of {room} tokens: raise memory.capacity"
             )
         self.seen += len(new)
         self._group = max(self._group, int(new.group.max(initial=-1)) + 1)
@@ -149,18 +148,21 @@ class KVMemory:
             self.end = int(positions.max()) + 1
             self.keep_within_reach(self.end)
         likeness = None if observed is None else observed.likeness(new.visual)
-        came, chosen = len(new), new.newest(room - sink)
-        new, source = new.rows(chosen), source[torch.from_numpy(chosen).to(source.device)]
+        came, chosen = new, new.newest(room - sink)
+        new, flat = came.rows(chosen), source[torch.from_numpy(chosen).to(source.device)]
         # What comes in cut short leaves no gap behind it: nothing older stays.
-        limit = room - len(new) if len(new) == came else sink
+        limit = room - len(new) if len(new) == len(came) else sink
         contents = self._contents(observed)
         retained = self.policy.retain(without_notes(contents), new, limit)
         if retained is not None:
             self._retain(replace(retained, stay=with_notes(retained.stay, contents)))
-        self._add(new, source[None, None])
+        if self.archive is not None and (cut := came.cut(chosen)).any():
+            places = torch.from_numpy(cut).to(source.device)
+            self.archive.put(*self.pool.read(source[places]), came.rows(cut))
+        self._add(new, flat[None, None])
         if likeness is not None:
             self._settle(likeness[:, torch.from_numpy(chosen).to(likeness.device)])
-        return before + came - self.held
+        return before + len(came) - self.held
 
     def note(self, note: Note, source: Tensor, positions: NDArray[np.int64]) -> None:
         """Take in a note; the oldest go where there is no room for all.
@@ -295,8 +297,7 @@ class KVMemory:
         self._rows, self._lengths = state.rows.clone(), (state.rows >= 0).sum(-1)
         self._tokens = state.tokens.rows(np.arange(len(state.tokens)))
         self.next_position, self._group = state.next_position, state.next_group
-        self.end = state.next_position
-        self.seen = state.seen
+        self.end, self.seen = state.next_position, state.seen
         places = np.arange(state.held)
         self._table.prepare(places)
         keys, values = (x.to(self.pool.device) for x in (state.keys, state.values))
@@ -359,8 +360,8 @@ class KVMemory:
         places = (gone & ~stays).nonzero()[:, 0]
         rows = self._rows[0, 0, places]
         order = torch.argsort(rows)  # as it came
-        keys, values = self._table.stored(places[order].numpy())
-        archive.put(keys, values, self._tokens.rows(rows[order].numpy()))
+        stored = self._table.stored(places[order].numpy())
+        archive.put(*stored, self._tokens.rows(rows[order].numpy()))
 
     def _add(
         self,

@@ -161,6 +161,13 @@ class PagePool:
             flat = store.flatten(1, 2)
             flat[self._heads(target)] = flat[:, source].transpose(1, 2)
 
+    def read(self, slots: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of flat slots [n], copied, each [layers, kv_heads, n, d]."""
+        keys, values = (
+            store.flatten(1, 2)[:, slots].transpose(1, 2) for store in (self.keys, self.values)
+        )
+        return keys, values
+
     def write(self, target: Tensor, keys: Tensor, values: Tensor) -> None:
         """Store keys and values that were made, not computed by a forward.
 

@@ -79,6 +79,11 @@ class TokenTable:
         found = np.flatnonzero(self.group >= kept)
         return found[max(0, len(found) - room) :]
 
+    def cut(self, chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which rows belong to steps of which no row was chosen, [n]."""
+        found: NDArray[np.bool_] = self.step & ~np.isin(self.group, self.group[chosen])
+        return found
+
     def rows(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> TokenTable:
         """The chosen rows, copied."""
         return TokenTable(*(getattr(self, f.name)[chosen] for f in fields(self)))

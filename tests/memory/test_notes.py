@@ -279,3 +279,22 @@ def test_steps_leave_the_room_for_notes_that_was_not_set_aside_before_a_restart(
     feed(other, 5)
     assert memory.notes == (note,)
     other.check()
+
+
+@pytest.mark.parametrize("noting", [0, ROOM])
+def test_steps_that_come_in_and_find_no_room_go_to_the_archive_as_those_that_went_before(noting):
+    """A segment larger than the memory: every step of it is in one of both, and in its order."""
+    archive = Archive(Plain(), ROTATION, SHAPE, 10**6)
+    run = Noting(SinkWindow(), capacity=20 + noting, noting=noting, archive=archive)
+    feed(run, 2)
+    base, steps, tokens = run.memory.next_position, 6, 5
+    at = base + np.arange(steps * tokens)
+    times = run.step + np.repeat(np.arange(steps), tokens).astype(float)
+    run.append(np.repeat(at[:, None], 3, axis=1), times, np.ones(steps * tokens, bool))
+    hot = sorted(set(run.memory.tokens.time[run.memory.tokens.step].tolist()))
+    past = [each.time for each in archive.steps]
+    assert past == sorted(past)
+    assert past + hot == [float(n) for n in range(run.step + steps)]
+    assert 0 < len(hot) < steps
+    assert all(len(each) == tokens for each in archive.steps[run.step :])
+    run.check()
