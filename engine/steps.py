@@ -96,9 +96,9 @@ class Steps:
 
     def step(self) -> None:
         """Admit, plan, run; if nobody wants anything, go on with a note."""
+        began = time.monotonic()
         if self._may_note():
             self._note()
-        began = time.monotonic()
         self.sweep()
         self._admit()
         self._lay_out()
