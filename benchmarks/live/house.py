@@ -145,7 +145,12 @@ async def _watched(
     for number in range(count):
         seen = Witnessed(frames_per_step, fps)
         camera = await registry.attach(
-            f"bench-{number + 1}", lambda: open_source(url), url=url, fps=fps, witness=seen
+            f"bench-{number + 1}",
+            lambda: open_source(url),
+            url=url,
+            fps=fps,
+            witness=seen,
+            anyway=True,
         )
         watched[camera] = seen
     for seen in watched.values():
