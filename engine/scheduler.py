@@ -103,6 +103,11 @@ class Scheduler:
         if self.pace is not None:
             self.pace.note(load, ms)
 
+    def leave(self, camera: int) -> None:
+        """A camera is gone: forget whose turn it was. Idempotent."""
+        self._prefills.leave(camera)
+        self._encodes.leave(camera)
+
     def _room(self, rows: int, steps: float) -> float | None:
         """Milliseconds for prefill and encodes; None if nothing is measured."""
         return None if self.pace is None else self.pace.room(rows, steps)

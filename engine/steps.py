@@ -121,6 +121,7 @@ class Steps:
     def close_memory(self, handle: MemoryHandle) -> None:
         """Release a camera's memory and end its segments; answers are swept."""
         handle.closed = True
+        self._scheduler.leave(handle.number)
         try:
             for job in list(handle.segments):
                 self._perception.fail(job, CameraError("the camera was detached"))

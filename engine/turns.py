@@ -45,6 +45,10 @@ class Turns:
         self._marks[job.camera] = self._marks.get(job.camera, self._now) + tokens
         return job.job, tokens
 
+    def leave(self, camera: int) -> None:
+        """A camera is gone; its number does not come again. Idempotent."""
+        self._marks.pop(camera, None)
+
 
 def parts(jobs: Sequence[Waiting], left: int) -> list[tuple[int, int]]:
     """(job, tokens): equal parts, and what one does not need goes to the others.

@@ -197,3 +197,11 @@ def test_what_a_step_did_is_what_is_noted_of_it():
         assert sum(load.rows for load in loads) in (said - 1, said)  # the first comes of prefill
         assert sum(load.prefilled for load in loads) == engine.counters["prefill_tokens"]
         assert all(ms >= 0 for _, ms in scheduler.loads)
+
+
+def test_cameras_that_come_and_go_leave_nothing_behind_in_the_scheduler():
+    scheduler = Listening()
+    with Engine(ours(), LIMITS, scheduler) as engine:
+        for _ in range(5):  # each has its beginning prefilled, and goes before it shows anything
+            settle(engine, [open_camera(engine)])
+        assert scheduler._prefills._marks == scheduler._encodes._marks == {}
