@@ -32,7 +32,7 @@ class Archived:
 
     codec: Codec
     gate: Gate
-    hot: int = 256
+    hot: int = 128
 
     def __post_init__(self) -> None:
         if self.hot < 1:

@@ -35,12 +35,12 @@ def test_all_presets_take_the_same_bytes_within_one_page(tokens, page, shape, ho
 
 def test_an_archive_is_paid_for_with_hot_memory():
     sizes = {preset.name: room(preset, SHAPES[0], 512, 16) for preset in PRESETS}
-    assert sizes[LOOKOUT].capacity == 256
+    assert sizes[LOOKOUT].capacity == 128
     assert sizes[SINK_WINDOW].capacity == sizes[RECENT_4].capacity == 512
     lookout = next(preset for preset in PRESETS if preset.name == LOOKOUT)
     larger = room(lookout, SHAPES[0], 2048, 16)
-    assert larger.capacity == 256, "more bytes make a longer past, not a longer present"
-    assert larger.archive_bytes == (2048 - 256) * SHAPES[0].bytes_per_token
+    assert larger.capacity == 128, "more bytes make a longer past, not a longer present"
+    assert larger.archive_bytes == (2048 - 128) * SHAPES[0].bytes_per_token
     assert room(lookout, SHAPES[0], 128, 16).capacity == 64
 
 

@@ -14,13 +14,15 @@ from engine.positions.registry import SCHEMES
 from engine.visibility import RULES
 from memory.codecs.registry import CODECS
 from memory.policies.registry import POLICIES
+from memory.presets import LOOKOUT, PRESETS, room
 from memory.recall.gate import GATES
+from models.loading import load_model
 from pruning.registry import METHODS
 from pruning.uniform import Uniform
 from pruning.vcast import VCast
 from stream.configuration import as_yaml, json_schema, load_settings, masked
 from stream.selectors import CHOICES
-from stream.settings import Settings
+from stream.settings import MemorySettings, Settings
 
 
 def write(folder: Path, name: str, **values: Any) -> str:
@@ -32,6 +34,20 @@ def write(folder: Path, name: str, **values: Any) -> str:
 def test_the_defaults_are_valid_and_the_bundled_files_too() -> None:
     assert load_settings().pruning.budget == 18
     assert list(load_settings(["demo"]).cameras) == ["demo"]
+
+
+def test_the_demo_remembers_as_the_preset_that_is_measured_under_our_name() -> None:
+    preset = next(one for one in PRESETS if one.name == LOOKOUT)
+    assert preset.archived is not None
+    shape = load_model("embedded").shape
+    memory = load_settings(["demo"]).memory
+    size = room(preset, shape, MemorySettings().capacity, memory.page_size)
+    assert (memory.capacity, memory.archive.max_bytes) == (size.capacity, size.archive_bytes)
+    assert (memory.policy, memory.archive.codec, memory.archive.gate) == (
+        preset.policy,
+        preset.archived.codec,
+        preset.archived.gate,
+    )
 
 
 def test_sources_are_merged_left_to_right_and_the_command_line_wins(tmp_path: Path) -> None:
