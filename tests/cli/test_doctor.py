@@ -56,7 +56,7 @@ def test_a_certificate_that_is_missing_or_has_another_key_fails(tmp_path: Path) 
 def test_the_reader_of_attention_is_named_and_why_the_others_are_not_it() -> None:
     finding = doctor.attention(load_settings(["model.device=cpu"]))
     assert finding.level == "ok"
-    assert finding.text.startswith("computed by torch; ")
+    assert finding.text.startswith("computed by sdpa; ")
     for other in ("varlen: needs", "flash: ", "triton: "):
         assert other in finding.text
 
