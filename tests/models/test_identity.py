@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from models.identity import fingerprint, sums
 from models.loading import load_model
 from models.qwen3_vl import Qwen3VL
-from tests.needs import need
 from tests.tiny import ours, save
 
 torch.set_num_threads(1)
@@ -45,8 +44,10 @@ def test_one_weight_changed_by_the_least_anywhere_is_noticed(part):
     assert fingerprint(model) == before
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("torchao") is None, reason="needs torchao, the extra `quantize`"
+)
 def test_packed_weights_are_told_from_whole_ones_and_from_others(tmp_path):
-    need(importlib.util.find_spec("torchao") is not None, "torchao")
     folder = str(save(tmp_path))
     whole = load_model(folder, device="cpu", quantize="none")
     packed = load_model(folder, device="cpu", quantize="int8")
