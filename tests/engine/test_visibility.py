@@ -73,8 +73,10 @@ def step_keys(count: int) -> list[Tensor]:
     return found
 
 
-def spoken(sight: Visibility, steps: int, tokens: int = 30) -> tuple[Watched, Heard, int]:
-    """An answer while `steps` segments come in one after the other, three being there before."""
+def spoken(
+    sight: Visibility, steps: int, tokens: int = 30, before: int = 3
+) -> tuple[Watched, Heard, int]:
+    """An answer while `steps` segments come in one after the other, `before` being there before."""
     torch.set_num_threads(1)
     model = Watched()
 
@@ -84,14 +86,14 @@ def spoken(sight: Visibility, steps: int, tokens: int = 30) -> tuple[Watched, He
 
     with Engine(model, LIMITS, speaking=Speaking(sight, Continuous())) as engine:
         handle = open_camera(engine)
-        for i in range(3):
+        for i in range(before):
             show(engine, handle, segment(i))
             model.entered += 1
-        handed = 3
+        handed = before
 
         def spoke(heard: Heard) -> None:
             nonlocal handed
-            if handed < 3 + steps and model.entered == handed:
+            if handed < before + steps and model.entered == handed:
                 engine.perceive(handle, segment(handed), entered)
                 handed += 1
 
@@ -110,7 +112,7 @@ def held(keys: list[Tensor], entered: int) -> Tensor:
     while first and len(keys[first - 1]) <= room:
         first -= 1
         room -= len(keys[first])
-    return torch.cat(keys[first:entered])
+    return torch.cat([keys[0][:0], *keys[first:entered]])
 
 
 def same(read: Tensor, wanted: Tensor) -> bool:
@@ -121,12 +123,13 @@ def same(read: Tensor, wanted: Tensor) -> bool:
     return bool((apart.amin(1) < 1e-4).all())
 
 
-def test_each_word_of_a_live_answer_reads_all_that_had_come_in_and_nothing_that_went():
-    model, heard, handed = spoken(Live(), steps=8)
+@pytest.mark.parametrize("before", [1, 3])  # a memory with room left, and a full one
+def test_each_word_of_a_live_answer_reads_all_that_had_come_in_and_nothing_that_went(before):
+    model, heard, handed = spoken(Live(), steps=8, before=before)
     keys = step_keys(handed)
     times = [one.entered for one in model.read]
     assert times == sorted(times)
-    assert times[0] == 3
+    assert times[0] == before
     assert times[-1] >= 6, "steps must come in, and others go, while it is said"
     for one in model.read:
         assert same(one.keys, held(keys, one.entered))
