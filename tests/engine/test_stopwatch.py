@@ -91,10 +91,10 @@ def test_on_a_cpu_a_step_lasts_as_long_as_its_launch() -> None:
     assert isinstance(watch, HostWatch)
     began = time.monotonic()
     watch.start()
-    sum(range(100_000))
+    time.sleep(0.02)
     ((load, ms),) = watch.stop(SPOKEN)
     assert load == SPOKEN
-    assert 0 < ms <= (time.monotonic() - began) * 1000
+    assert 20 <= ms <= (time.monotonic() - began) * 1000
 
 
 @pytest.mark.gpu
@@ -113,13 +113,3 @@ def test_on_a_gpu_work_is_timed_after_the_host_has_gone_on() -> None:
     known += watch.stop(SPOKEN)
     torch.cuda.synchronize()
     assert known[0][0] == SEEN and known[0][1] > 0
-
-
-def test_on_a_cpu_a_step_is_told_of_at_once_and_in_milliseconds() -> None:
-    watch = HostWatch()
-    before = time.monotonic()
-    watch.start()
-    time.sleep(0.02)
-    [(load, took)] = watch.stop(SPOKEN)
-    assert load == SPOKEN
-    assert 20 <= took <= (time.monotonic() - before) * 1000
