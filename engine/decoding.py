@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import torch
 from torch import Tensor
@@ -27,7 +26,6 @@ from models.vlm import VideoLanguageModel
 
 log = logging.getLogger("lookout.engine")
 
-ROWS: Final = (1, 2, 4, 8, 16, 32)  # numbers of rows that are recorded
 Work = Callable[[], Tensor]
 
 
@@ -112,11 +110,13 @@ class DecodeForward:
     ) -> None:
         if not reader.replayable:
             raise ValueError(f"{type(reader).__name__} computes on the host: it cannot be replayed")
-        counts = [n for n in ROWS if n < rows] + [next((n for n in ROWS if n >= rows), ROWS[-1])]
         self._batches = [
-            _Batch(model, pool, reader, StaticTables(pool, n, memory_tokens, scratch_tokens))
-            for n in counts
-        ]
+            _Batch(
+                model, pool, reader,
+                StaticTables(pool, n, memory_tokens, scratch_tokens, by_head=reader.by_head),
+            )
+            for n in sizes(rows)
+        ]  # fmt: skip
         self._recorder = recorder
 
     def prepare(self) -> None:
@@ -129,7 +129,7 @@ class DecodeForward:
                 batch.replay = self._recorder.record(batch.work)
 
     def takes(self, rows: Sequence[Row]) -> bool:
-        """Whether it can run them: a word each, that nobody watches, and not too many."""
+        """Whether it can run them: a word each, that nobody notes, and not too many."""
         return len(rows) <= self._batches[-1].size and all(map(self._batches[-1].takes, rows))
 
     def forward(self, rows: Sequence[Row]) -> Tensor:
@@ -145,6 +145,15 @@ class DecodeForward:
         if batch.replay is None:
             batch.replay = self._recorder.record(batch.work)
         return batch.replay()[: len(rows)].clone()  # the next one overwrites it
+
+
+def sizes(rows: int) -> list[int]:
+    """Numbers of rows that are recorded: powers of two up to so many, and so many.
+
+    Args:
+        rows: most at once, at least 1.
+    """
+    return [*(2**n for n in range((rows - 1).bit_length())), rows]
 
 
 def graphed(

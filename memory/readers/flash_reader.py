@@ -22,6 +22,8 @@ class FlashReader(PagedReader):
         attend: `flash_attn_varlen_func`; None: that of the package.
     """
 
+    by_head = False
+
     def __init__(self, attend: Callable[..., Any] | None = None) -> None:
         self._attend = attend or importlib.import_module("flash_attn").flash_attn_varlen_func
 

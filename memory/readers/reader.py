@@ -83,6 +83,7 @@ class Reader(ABC):
     # Whether it reads tables alone, and on the device: what it did can be done again with other
     # numbers in the same tables.
     replayable: ClassVar[bool] = False
+    by_head: ClassVar[bool] = True  # whether heads may hold different numbers of tokens
 
     @abstractmethod
     def read(self, plan: Plan, layer: int, query: Tensor, scale: float) -> Tensor:

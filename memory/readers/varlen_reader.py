@@ -23,6 +23,8 @@ class VarlenReader(PagedReader):
         attend: `varlen_attn`; None: torch's.
     """
 
+    by_head = False
+
     def __init__(self, attend: Callable[..., Any] | None = None) -> None:
         # imported here, since the oldest torch that we run with does not have it
         varlen = importlib.import_module("torch.nn.attention.varlen")

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from engine.decoding import ROWS, DecodeForward, Graphs, Recorder, Repeating, Work, graphed
+from engine.decoding import DecodeForward, Graphs, Recorder, Repeating, Work, graphed, sizes
 from engine.limits import Limits
 from engine.rows import Row
 from engine.runner import Runner
@@ -71,6 +71,12 @@ def _renewed(now: dict[int, Any], x: Any) -> Any:
     return now.get(id(x), x) if isinstance(x, Tensor) else x
 
 
+class AllAlike(GatheringReader):
+    """As the flash kernels: all heads read as much."""
+
+    by_head = False
+
+
 class Scene:
     """Answers that each remember something else and have begun to speak."""
 
@@ -86,10 +92,16 @@ class Scene:
             scratch.extend(1 + number % 5)
         self.position = 40
 
-    def view(self, length: int) -> View:
+    def view(self, length: int, *, uneven: bool = False) -> View:
+        """Some pages of the pool; if uneven, each head of each layer reads another part of them."""
         lease = self.pool.lease(self.pool.pages_for(length))
         table = [lease.take() for _ in range(lease.rights)]
-        return View.of(table, length, PAGE, self.pool.device)
+        lengths = None
+        if uneven:
+            shape = self.pool.shape
+            lengths = torch.arange(shape.layers * shape.kv_heads).view(shape.layers, -1) % length
+            lengths[-1, -1] = length
+        return View.of(table, length, PAGE, self.pool.device, lengths)
 
     def rows(self, ids: Sequence[int]) -> list[Row]:
         """The next word of each."""
@@ -115,10 +127,12 @@ def spoken(scene: Scene, runner: Runner, words: int) -> tuple[Tensor, Tensor]:
     return torch.stack(seen), scene.pool.keys.clone()
 
 
-def agree(memories: Sequence[int | None], reader: Reader, recorder: Recorder, words: int) -> None:
+def agree(
+    memories: Sequence[int | None], reader: Reader, recorder: Recorder, words: int, rows: int = 8
+) -> None:
     plain, other = Scene(memories), Scene(memories)
     wanted, stored = spoken(plain, Runner(plain.model, plain.pool, TorchReader()), words)
-    decoding = other.decoding(reader, recorder)
+    decoding = other.decoding(reader, recorder, rows)
     got, found = spoken(other, Runner(other.model, other.pool, reader, decoding), words)
     assert torch.allclose(got, wanted, atol=1e-4)
     assert torch.allclose(found, stored, atol=1e-5)
@@ -167,6 +181,26 @@ def test_an_answer_may_look_at_another_memory_with_every_word() -> None:
         assert torch.allclose(got, wanted, atol=1e-4)
 
 
+@pytest.mark.parametrize("reader", ["gathering", "triton"])
+def test_heads_may_remember_different_numbers_of_tokens_and_others_take_their_place(reader) -> None:
+    """A row's memory is uneven, then even, then none, and uneven again."""
+    made: Reader = GatheringReader()
+    recorder: Recorder = Traced()
+    if reader == "triton":
+        need(importlib.util.find_spec("triton") is not None, "triton")
+        made, recorder = TritonReader(chunk=16), Repeating()
+    scene, plain = Scene([9, 12]), Scene([9, 12])
+    runner = Runner(scene.model, scene.pool, made, scene.decoding(made, recorder))
+    eager = Runner(plain.model, plain.pool, TorchReader())
+    for length, uneven in ((9, True), (12, False), (None, False), (17, True)):
+        for one in (scene, plain):
+            one.memories[0] = None if length is None else one.view(length, uneven=uneven)
+        words = scene.rows([33, 34])
+        assert runner._decoding.takes(words)
+        got, wanted = runner.forward(words), eager.forward(plain.rows([33, 34]))
+        assert torch.allclose(got, wanted, atol=1e-4)
+
+
 def test_what_it_does_not_take_is_run_as_ever() -> None:
     scene = Scene([9, 9])
     decoding = scene.decoding(GatheringReader(), Traced(), rows=2)
@@ -178,9 +212,10 @@ def test_what_it_does_not_take_is_run_as_ever() -> None:
     watched = Row(word[0].chunk, word[0].memory, word[0].scratch, Observed(4))
     assert not decoding.takes([watched]), "somebody notes what it asks"
     assert not decoding.takes([Row(word[0].chunk, scene.view(28), word[0].scratch)]), "too long"
-    lengths = torch.tensor([[9, 4]] * 4, dtype=torch.int32)
-    own = View.of([0, 1, 2], 9, PAGE, scene.pool.device, lengths)
-    assert not decoding.takes([Row(word[0].chunk, own, word[0].scratch)]), "heads of their own"
+    own = Row(word[0].chunk, scene.view(9, uneven=True), word[0].scratch)
+    assert decoding.takes([own])
+    flash = scene.decoding(AllAlike(), Traced())
+    assert flash.takes(word) and not flash.takes([own]), "heads of their own"
     runner = Runner(scene.model, scene.pool, TorchReader(), decoding)
     assert runner.forward([two]).shape == (1, 320)
 
@@ -222,7 +257,7 @@ def test_everything_can_be_recorded_before_anybody_asks() -> None:
         scene.model, pool, GatheringReader(), rows=5, recorder=recorder, **MOST
     )
     decoding.prepare()
-    assert recorder.recorded == 4  # 1, 2, 4 and 8
+    assert recorder.recorded == 4  # 1, 2, 4 and 5
     assert pool.keys.isfinite().all()
     scene.pool = pool
     scene.scratches = [Scratch(pool, 16) for _ in range(3)]
@@ -241,7 +276,18 @@ def test_where_there_is_no_gpu_or_the_reader_needs_the_host_nothing_is_recorded(
     assert graphed(scene.model, scene.pool, GatheringReader(), Limits()) is None
     with pytest.raises(ValueError, match="TorchReader computes on the host"):
         scene.decoding(TorchReader(), Repeating())
-    assert ROWS == (1, 2, 4, 8, 16, 32)
+
+
+@pytest.mark.parametrize(("rows", "recorded"), [
+    (1, [1]), (2, [1, 2]), (5, [1, 2, 4, 5]), (8, [1, 2, 4, 8]), (40, [1, 2, 4, 8, 16, 32, 40]),
+])  # fmt: skip
+def test_powers_of_two_are_recorded_up_to_as_many_rows_as_there_may_be(rows, recorded) -> None:
+    assert sizes(rows) == recorded
+
+
+def test_more_than_thirty_two_answers_are_spoken_by_one_recorded_forward() -> None:
+    agree([5] * 33, GatheringReader(), recorder := Traced(), words=2, rows=33)
+    assert recorder.recorded == 1
 
 
 @pytest.mark.gpu
