@@ -1,7 +1,11 @@
 """What a camera gives up while it lags, one thing after the other, and takes back when it does not.
 
-Pure: lag samples and the time go in, a rung comes out. Up and down each want the lag to be clearly
-on their side for a while, so that a single slow segment changes nothing and nothing swings.
+Pure: lag samples and the time go in, a rung comes out. Up wants the lag to be above the target
+throughout, down wants it never to be, so that a single slow segment changes nothing. Time in which
+the lag is clearly below the target counts in full for coming down, time in which it is only just
+below counts a quarter: whoever would be well without a rung is tried without it in bounded time.
+Whoever then relapses rests twice as long before the next try, up to a bound; so a load that is too
+much for good changes rungs a few times at first, and then once in that time.
 """
 
 from __future__ import annotations
@@ -22,7 +26,8 @@ class Rung(StrEnum):
 
 
 RUNGS = tuple(Rung)
-CALM = 0.5  # lag is calm below this share of the target
+CALM = 0.5  # lag is calm up to this share of the target
+EDGE = 0.25  # what a second counts for coming down while the lag is above that, below the target
 SLOWER = 4.0  # coming down takes so many times the patience of going up
 STUBBORN = 16.0  # ... and, falling back within that time, so many times as long at most
 
@@ -59,7 +64,9 @@ class Ladder:
         self._overload = overload
         self._useless: frozenset[Rung] = frozenset()
         self._high_since: float | None = None
-        self._calm_since: float | None = None
+        self._noted: float | None = None  # when the newest sample came
+        self._restful = 0.0  # what a second counted for coming down then
+        self._rested = 0.0  # seconds that count, since the lag was last too high or a rung changed
         self._came_down: float | None = None
         self._rest_s = overload.patience_s * SLOWER
         self.rung = Rung.NONE
@@ -76,19 +83,22 @@ class Ladder:
             lag_s: from the arrival of its newest frame until now.
             now: monotonic seconds.
         """
+        restful = self._restful_at(lag_s)
+        passed = 0.0 if self._noted is None else now - self._noted
+        self._rested += passed * min(restful, self._restful)
+        self._noted, self._restful = now, restful
+        if restful:
+            self._high_since = None
+            return self._rested >= self._rest_s and self._descend(now)
+        self._rested = 0.0
+        if self._high_since is None:
+            self._high_since = now
+        return now - self._high_since >= self._overload.patience_s and self._climb(now)
+
+    def _restful_at(self, lag_s: float) -> float:
+        """What a second with such a lag counts for coming down."""
         target = self._overload.target_lag_s
-        if lag_s > target:
-            self._calm_since = None
-            if self._high_since is None:
-                self._high_since = now
-            return now - self._high_since >= self._overload.patience_s and self._climb(now)
-        self._high_since = None
-        if lag_s > target * CALM:
-            self._calm_since = None
-            return False
-        if self._calm_since is None:
-            self._calm_since = now
-        return now - self._calm_since >= self._rest_s and self._descend(now)
+        return 0.0 if lag_s > target else EDGE if lag_s > target * CALM else 1.0
 
     def _climb(self, now: float) -> bool:
         rungs = [rung for rung in RUNGS[RUNGS.index(self.rung) + 1 :] if rung not in self._useless]
@@ -105,7 +115,7 @@ class Ladder:
         rungs = [rung for rung in RUNGS[: RUNGS.index(self.rung)] if rung not in self._useless]
         if not rungs:
             return False
-        self._came_down = self._calm_since = now
+        self._came_down, self._rested = now, 0.0
         return self._move(rungs[-1])
 
     def _move(self, rung: Rung) -> bool:
