@@ -110,7 +110,10 @@ def run(
         str | None, typer.Option(metavar="S", help="Stream time to stop at (90 or 1:30).")
     ] = None,
     speed: Annotated[
-        str, typer.Option(metavar="realtime|max", help="max plays files as fast as they go.")
+        str,
+        typer.Option(
+            metavar="realtime|max", help="Of files: max plays them as fast as they are watched."
+        ),
     ] = "realtime",
     fps: Annotated[float | None, typer.Option(metavar="F", help="Frames per second.")] = None,
     pruning: Annotated[

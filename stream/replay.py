@@ -4,6 +4,9 @@ The same cameras, engine and memory as the server's; only the pace may differ. A
 time T is asked when every temporal step that ended before T is in memory and no frame from T on.
 What a live camera would not have in memory either is not awaited: the frames of a step that is not
 whole yet, and the steps that a look-ahead policy holds back.
+
+A recording is not live: nobody is helped by frames that give way. Whatever its pace, it waits for
+whoever watches it, loses nothing and gives nothing up; only a real camera does.
 """
 
 from __future__ import annotations
@@ -19,8 +22,19 @@ from stream.cameras.answer import Answer, AnswerResult, Question
 from stream.cameras.camera import Camera, Witness
 from stream.compose import House
 from stream.sources.base import Source
+from stream.sources.pace import Pace, Pacer, Realtime
 
 CAMERA = "run"
+
+
+class RecordedPace(Pace):
+    """Plays a recording at its own speed, or slower if its reader is; loses no frame."""
+
+    lossless = True
+
+    def pacer(self) -> Pacer:
+        """Waits for each frame's moment; time lost to the reader is not caught up in a burst."""
+        return Realtime()
 
 
 @dataclass(frozen=True, slots=True)

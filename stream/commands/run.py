@@ -17,12 +17,12 @@ from stream.commands.serve import log_to_stderr
 from stream.compose import open_house
 from stream.configuration import load_settings
 from stream.kept import KeptPictures
-from stream.replay import Asked, Replay, Summary
+from stream.replay import Asked, RecordedPace, Replay, Summary
 from stream.settings import Settings
-from stream.sources import MaxPace, Pace, RealtimePace, open_source
+from stream.sources import MaxPace, Pace, open_source
 
 _TIME = re.compile(r"(\d+:){0,2}\d+(\.\d+)?")
-SPEEDS: dict[str, Callable[[], Pace]] = {"realtime": RealtimePace, "max": MaxPace}
+SPEEDS: dict[str, Callable[[], Pace]] = {"realtime": RecordedPace, "max": MaxPace}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from core.errors import ConfigError, ModelLoadFailed, SourceUnavailable
 from memory.pool import KVShape
 from models.loading import load_model
 from stream.compose import capacity, open_house
-from stream.replay import Replay
+from stream.replay import RecordedPace, Replay
 from stream.settings import MemorySettings, Settings
 from stream.sources import MaxPace, open_source
 from tests.tiny import save
@@ -28,10 +31,11 @@ def settings(folder: Path, **sections) -> Settings:
     )
 
 
-async def play(chosen: Settings, url: str, questions, **kwargs):
-    async with open_house(chosen, pace=MaxPace()) as house:
+async def play(chosen: Settings, url: str, questions, pace=None, **kwargs):
+    pace = pace or MaxPace()
+    async with open_house(chosen, pace=pace) as house:
         replay = Replay(house, questions, max_tokens=12, **kwargs)
-        return await replay.run(lambda: open_source(url, pace=MaxPace()), url)
+        return await replay.run(lambda: open_source(url, pace=pace), url)
 
 
 async def test_questions_are_asked_at_their_time_and_nothing_is_lost(folder):
@@ -79,6 +83,40 @@ async def test_playing_twice_gives_the_same_answers(folder):
         )
         runs.append((asked[0].result.text, summary.tokens_kept))
     assert runs[0] == runs[1]
+
+
+async def test_a_recording_at_its_own_speed_waits_for_a_slow_reader_and_gives_nothing_up(folder):
+    waited = asyncio.Event()
+
+    async def held_up(segment, steps) -> None:
+        """Each of the first segments takes longer than the frames that come meanwhile."""
+        if segment is not None and segment.index < 8:
+            await asyncio.sleep(0.12)
+        waited.set()
+
+    chosen = settings(
+        folder,
+        sampling={"fps": 40, "buffer_frames": 2},
+        overload={"target_lag_s": 0.001, "patience_s": 0.001},
+    )
+    _, summary = await play(
+        chosen, "demo:shapes?seed=3&size=64x64", [], RecordedPace(), duration=1.0, witness=held_up
+    )
+    assert waited.is_set()
+    assert summary.lag_p95_ms is not None
+    assert summary.lag_p95_ms > 1, "or there would have been no reason to give anything up"
+    assert summary.frames_dropped == summary.frames_skipped == summary.overload_changes == 0
+    assert summary.frames_remembered == 40
+
+
+def test_a_recording_at_its_own_speed_is_held_until_each_frame_is_due():
+    pacer, stop = RecordedPace().pacer(), threading.Event()
+    pacer.wait(0.0, stop)
+    began = time.monotonic()
+    pacer.wait(0.2, stop)
+    assert time.monotonic() - began >= 0.15
+    stop.set()
+    pacer.wait(9.0, stop)  # returns at once, or this test would take long
 
 
 async def test_a_file_that_is_not_there_is_a_clear_error(folder, tmp_path):
