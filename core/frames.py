@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
+BT601 = (0.299, 0.114)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surface:
+    """A picture as a decoder on an accelerator left it there: brightness, and colour at half size.
+
+    Eight bits, 4:2:0, interleaved (NV12). Nobody writes to it; the memory is the decoder's again as
+    soon as the surface is let go of.
+    """
+
+    luma: Tensor  # uint8 [height, width], both even
+    chroma: Tensor  # uint8 [height / 2, width / 2, 2], blue before red
+    weights: tuple[float, float] = BT601  # of red and blue in the brightness
+    full_range: bool = False  # brightness in 0 to 255, not in 16 to 235
+    quarter_turns: int = 0  # against the clock, until it stands upright
+    written: torch.cuda.Event | None = None  # comes after the decoder in the device's queue
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -15,6 +35,15 @@ class Frame:
     pts: float  # media time in seconds; strictly increasing inside a camera
     arrived: float  # monotonic clock in seconds, when decoding finished
     pixels: NDArray[np.uint8]  # [height, width, 3] RGB
+    surface: Surface | None = None  # the same picture on the device, where it was decoded there
+
+    def showing(self, pixels: NDArray[np.uint8]) -> Frame:
+        """The same moment with another picture.
+
+        Args:
+            pixels: RGB [height, width, 3].
+        """
+        return replace(self, pixels=pixels, surface=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

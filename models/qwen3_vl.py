@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 
-from core.frames import Segment
+from core.frames import Frame, Segment
 from core.tokens import Grid, VisualTokens
 from memory.pool import KVShape
 from memory.readers.reader import Plan
@@ -102,9 +102,7 @@ class Qwen3VL(VideoLanguageModel):
         self, segments: Sequence[Segment], *, attention: bool = False, pixels: bool = False
     ) -> list[VisualTokens]:
         """See `VideoLanguageModel.encode`. An odd last frame is repeated to fill its step."""
-        patches, grids = zip(
-            *(self._patchify([f.pixels for f in s.frames]) for s in segments), strict=True
-        )
+        patches, grids = zip(*(self._patchify(s.frames) for s in segments), strict=True)
         received = Received(self._model.model.visual.blocks[-1].attn) if attention else None
         features, deepstack = self._see(torch.cat(patches), torch.cat(grids), received)
         shares: Sequence[Tensor | None] = [None] * len(segments)
@@ -129,7 +127,7 @@ class Qwen3VL(VideoLanguageModel):
     @torch.inference_mode()
     def encode_image(self, pixels: NDArray[np.uint8]) -> VisualTokens:
         """See `VideoLanguageModel.encode_image`."""
-        values, grid = self._patchify([pixels])
+        values, grid = self._patchify([Frame(0.0, 0.0, pixels)])
         features, deepstack = self._see(values, grid)
         rows = torch.arange(len(features[0]), device=self.device)
         levels = tuple(level[0] for level in deepstack)
@@ -269,8 +267,8 @@ class Qwen3VL(VideoLanguageModel):
         features = list(out.pooler_output.split(sizes))
         return features, [list(level.split(sizes)) for level in out.deepstack_features]
 
-    def _patchify(self, frames: list[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
-        size = self._fit(*frames[0].shape[:2])
+    def _patchify(self, frames: Sequence[Frame]) -> tuple[Tensor, Tensor]:
+        size = self._fit(*frames[0].pixels.shape[:2])
         return self._pictures(
             frames, size, patch=self._patch, merge=self._merge, temporal=self._temporal
         )

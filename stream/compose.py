@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import torch
 
 from core.errors import ConfigError
 from engine.engine import Engine
@@ -32,7 +34,8 @@ from stream.cameras.registry import Cameras
 from stream.cameras.watching import Watching
 from stream.selectors import Trained
 from stream.settings import MemorySettings, OverloadSettings, Settings
-from stream.sources import open_source
+from stream.sources import Sources
+from stream.sources.hardware import Card, Hardware, Processor, refusal
 from stream.sources.pace import Pace, RealtimePace
 
 log = logging.getLogger("lookout.house")
@@ -45,6 +48,7 @@ class House:
     model: VideoLanguageModel
     engine: Engine
     cameras: Cameras
+    sources: Sources
 
 
 @asynccontextmanager
@@ -57,12 +61,12 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
 
     Raises:
         ModelLoadFailed: if the model cannot be loaded.
-        ConfigError: if a camera's address cannot be understood, or a selector's weights are for
+        ConfigError: if a camera's address cannot be understood, or the model's device is to decode
+            video and cannot, or a selector's weights are for
             another model, or memories or archives cannot lie where they are to, or those of another
             Lookout do.
         CapacityExceeded: if there are more cameras than places.
     """
-    play = pace or RealtimePace()
     model = await asyncio.to_thread(
         load_model,
         settings.model.name,
@@ -72,6 +76,8 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
         quantize=settings.model.quantize,
         compiled=settings.model.compiled,
     )
+    decoder = await asyncio.to_thread(hardware, settings.image.decoder, model.device)
+    sources = Sources(pace or RealtimePace(), hardware=decoder)
     kept = keeping(model, settings)
     own = nullcontext() if kept is None else kept.alone()
     with own, held(drawer(settings)), engine_for(model, settings) as engine:
@@ -79,10 +85,9 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
         async with Cameras(engine, watched, kept) as cameras:
             for name, camera in settings.cameras.items():
                 url = camera.url.get_secret_value()
-                source = partial(open_source, url, pace=play)
-                source()  # contacts nothing; a wrong address fails before anything runs
+                source = sources.of(url)
                 await cameras.attach(name, source, url=url, fps=camera.fps, kept=True, anyway=True)
-            yield House(model, engine, cameras)
+            yield House(model, engine, cameras, sources)
 
 
 def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
@@ -138,6 +143,30 @@ def reader_for(model: VideoLanguageModel, settings: Settings) -> Reader:
     choice = choose(settings.engine.reader, demand)
     log.info("attention is computed by %s", choice.name)
     return choice.reader()
+
+
+def hardware(decoder: str, device: torch.device) -> Callable[[], Hardware]:
+    """Makes what decodes a camera's video; tries it first.
+
+    Args:
+        decoder: as configured.
+        device: where the model is.
+
+    Raises:
+        ConfigError: if the device is asked for and cannot.
+    """
+    if decoder == "cpu" or (decoder == "auto" and device.type != "cuda"):
+        return Processor
+    if device.type != "cuda":
+        raise ConfigError(f"image.decoder: cuda, but the model is on {device.type}")
+    why = refusal(Card(device))
+    if why is None:
+        log.info("video is decoded by %s", device)
+        return partial(Card, device)
+    if decoder == "cuda":
+        raise ConfigError(f"image.decoder: {device} cannot decode: {why}")
+    log.warning("video is decoded by the processor, not by %s: %s", device, why)
+    return Processor
 
 
 def capacity(shape: KVShape, memory: MemorySettings) -> int:

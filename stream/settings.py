@@ -149,10 +149,13 @@ class SegmentSettings(Section):
 
 
 class ImageSettings(Section):
-    """How large pictures are when the model sees them."""
+    """Where pictures are decoded, and how large they are when the model sees them."""
 
     max_pixels: int | None = Field(
         None, ge=1024, description="Pixels per frame at most; absent: what the model prefers."
+    )
+    decoder: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="What decodes video; auto takes the model's CUDA device if it can."
     )
 
 

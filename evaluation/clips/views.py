@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +45,7 @@ class ViewedSource(Source):
     async def recv(self) -> Frame:
         """See `Source.recv`."""
         frame = await self._inner.recv()
-        return replace(frame, pixels=self._view(frame.pixels))
+        return frame.showing(self._view(frame.pixels))
 
     async def close(self) -> None:
         """See `Source.close`."""

@@ -118,7 +118,7 @@ class Watcher:
         """What the eye makes of as many black frames, at the same times."""
         count = len(segment.frames)
         if count not in self._dark:
-            frames = (replace(f, pixels=np.zeros_like(f.pixels)) for f in segment.frames)
+            frames = (f.showing(np.zeros_like(f.pixels)) for f in segment.frames)
             dark = Segment(segment.index, tuple(frames))
             (found,) = self._memories.model.encode([dark], **self._wanted)
             self._dark[count] = found

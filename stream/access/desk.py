@@ -9,8 +9,7 @@ from memory.saving.manifest import Manifest
 from stream.access.auth import Identity
 from stream.access.targets import check_target
 from stream.cameras.seam import CameraSeam, CamerasSeam
-from stream.sources import open_source, redact
-from stream.sources.base import Source
+from stream.sources import Sources, redact
 
 
 class Desk:
@@ -20,7 +19,7 @@ class Desk:
         cameras: the server's.
         allowed_targets: private hosts and networks that cameras may point to.
         loopback_only: the server is reachable from this machine only.
-        open_source: makes a source of a URL.
+        sources: makes sources of URLs.
     """
 
     def __init__(
@@ -29,12 +28,12 @@ class Desk:
         *,
         allowed_targets: Iterable[str] = (),
         loopback_only: bool = True,
-        open_source: Callable[[str], Source] = open_source,
+        sources: Sources | None = None,
     ) -> None:
         self._cameras = cameras
         self._allowed = tuple(allowed_targets)
         self._loopback_only = loopback_only
-        self._open_source = open_source
+        self._sources = sources or Sources()
         self._listeners: set[Callable[[str], None]] = set()
 
     async def attach(
@@ -109,9 +108,9 @@ class Desk:
         self, name: str, url: str, fps: float | None, *, anyway: bool = False
     ) -> CameraSeam:
         return await self._cameras.attach(
-            name, lambda: self._open_source(url), url=redact(url), fps=fps, anyway=anyway
+            name, self._sources.of(url), url=redact(url), fps=fps, anyway=anyway
         )
 
     async def _check(self, url: str) -> None:
         await check_target(url, self._allowed, loopback_only=self._loopback_only)
-        self._open_source(url)  # refuses what it does not understand; opens nothing yet
+        self._sources.of(url)  # refuses what it does not understand; opens nothing yet

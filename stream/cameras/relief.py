@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -123,7 +123,7 @@ class Relief:
         size = self._smaller(*segment.frames[0].pixels.shape[:2])
         if size is None:
             return segment
-        frames = (replace(frame, pixels=_resized(frame.pixels, size)) for frame in segment.frames)
+        frames = (frame.showing(_resized(frame.pixels, size)) for frame in segment.frames)
         return Segment(segment.index, tuple(frames))
 
     def _gives_up(self, rung: Rung) -> bool:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,7 +18,7 @@ from stream.configuration import load_settings
 from stream.kept import KeptPictures
 from stream.replay import Asked, RecordedPace, Replay, Summary
 from stream.settings import Settings
-from stream.sources import MaxPace, Pace, open_source
+from stream.sources import MaxPace, Pace, Sources
 
 _TIME = re.compile(r"(\d+:){0,2}\d+(\.\d+)?")
 SPEEDS: dict[str, Callable[[], Pace]] = {"realtime": RecordedPace, "max": MaxPace}
@@ -74,8 +73,7 @@ async def run(options: RunOptions) -> None:
     settings = options.settings()
     log_to_stderr("warning")
     pace = SPEEDS[options.speed]()
-    source = partial(open_source, options.source, pace=pace)
-    source()  # contacts nothing; a wrong address fails before the model is loaded
+    Sources(pace).of(options.source)  # a wrong address fails before the model is loaded
     with ExitStack() as stack:
         out = _json_file(options.json_file, stack)
         pictures = None if options.save_kept is None else KeptPictures(Path(options.save_kept))
@@ -88,7 +86,7 @@ async def run(options: RunOptions) -> None:
                 on_start=_speak if out is not sys.stdout else None,
                 witness=pictures,
             )
-            asked, summary = await replay.run(source, options.source)
+            asked, summary = await replay.run(house.sources.of(options.source), options.source)
         _report(asked, summary, out)
 
 

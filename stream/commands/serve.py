@@ -105,6 +105,7 @@ def _server(house: House, settings: Settings, doorman: Doorman) -> Server:
         doorman,
         ready=ready,
         engine=lambda: house.engine.counters,
+        sources=house.sources,
     )
 
 

@@ -32,6 +32,7 @@ from stream.metrics import Metrics
 from stream.server.app import build_app
 from stream.server.whip import WhipSessions
 from stream.settings import ServerSettings
+from stream.sources import Sources
 
 log = logging.getLogger("lookout.server")
 
@@ -88,6 +89,7 @@ class Server:
         doorman: tells who may come in.
         ready: why no answer can be given now; None if it can.
         engine: the engine's counters, for the metrics.
+        sources: makes sources of the URLs that clients bring.
         web: folder of the page; None takes the installed one, if there is one.
     """
 
@@ -101,6 +103,7 @@ class Server:
         *,
         ready: Callable[[], str | None] = lambda: None,
         engine: Callable[[], Mapping[str, int]] = dict,
+        sources: Sources | None = None,
         web: Path | None = None,
     ) -> None:
         self._settings = settings
@@ -109,6 +112,7 @@ class Server:
             cameras,
             allowed_targets=settings.allowed_targets,
             loopback_only=doorman.loopback,
+            sources=sources,
         )
         self._hub = Hub(
             Surroundings(cameras, desk, model, rules, metrics), limit=settings.max_conversations

@@ -2,7 +2,7 @@
 
 from stream.sources.address import redact
 from stream.sources.base import EndOfSource, Source, SourceInfo, SourceStats
-from stream.sources.factory import open_source
+from stream.sources.factory import Sources, open_source
 from stream.sources.pace import MaxPace, Pace, RealtimePace
 from stream.sources.push import PushSource
 
@@ -15,6 +15,7 @@ __all__ = [
     "Source",
     "SourceInfo",
     "SourceStats",
+    "Sources",
     "open_source",
     "redact",
 ]

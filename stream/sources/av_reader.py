@@ -14,10 +14,12 @@ import numpy as np
 from av.stream import Disposition
 from numpy.typing import NDArray
 
+from core.errors import SourceUnavailable
 from core.frames import Frame
 from stream.sources.base import SourceInfo, SourceStats
 from stream.sources.clock import FrameClock
 from stream.sources.failures import translate, unavailable
+from stream.sources.hardware import Hardware, quarter_turns
 from stream.sources.keyframes import KeyframeGate
 from stream.sources.pace import Pacer
 from stream.sources.sampler import Sampler
@@ -73,23 +75,32 @@ class AvReader(Reader):
         medium: what to open.
         timeouts: patience.
         make_pacer: how a recording is held back; each pass over a looping file goes on with it.
+        hardware: where pictures are decoded.
     """
 
-    def __init__(self, medium: Medium, timeouts: Timeouts, make_pacer: Callable[[], Pacer]) -> None:
+    def __init__(
+        self,
+        medium: Medium,
+        timeouts: Timeouts,
+        make_pacer: Callable[[], Pacer],
+        hardware: Hardware,
+    ) -> None:
         self._medium = medium
         self._timeouts = timeouts
         self._pacer = make_pacer()
+        self._hardware = hardware
         self._container: av.container.InputContainer | None = None
 
     def open(self) -> SourceInfo:
         """Connects and finds the video stream. Raises SourceUnavailable."""
-        limits = self._timeouts
+        limits, accel = self._timeouts, self._hardware.begin()
         self._container = self._guard(
             lambda: av.open(
                 self._medium.address,
                 options=dict(self._medium.options),
                 timeout=(limits.open_s, limits.read_s),
                 metadata_errors="replace",
+                hwaccel=accel,
             ),
             limits.open_s,
         )
@@ -97,12 +108,24 @@ class AvReader(Reader):
         stream.thread_type = "SLICE"  # frame threads delay every frame by one frame per thread
         rate = stream.average_rate or stream.guessed_rate
         codec = stream.codec_context
-        return SourceInfo(codec.name, codec.width, codec.height, float(rate) if rate else None)
+        decoder = "cuda" if codec.is_hwaccel else "cpu"
+        fps = float(rate) if rate else None
+        return SourceInfo(codec.name, codec.width, codec.height, fps, decoder)
 
     def frames(
         self, sampler: Sampler, stats: SourceStats, stop: threading.Event
     ) -> Iterator[Frame]:
         """Sampled frames until the end or `stop`. Raises SourceUnavailable."""
+        try:
+            yield from self._sampled(sampler, stats, stop)
+        except SourceUnavailable as lost:
+            if lost.reason == "codec":
+                self._hardware.failed()
+            raise
+
+    def _sampled(
+        self, sampler: Sampler, stats: SourceStats, stop: threading.Event
+    ) -> Iterator[Frame]:
         clock = FrameClock(wall=self._opened.format.name == "mpjpeg")
         while True:
             stream, before, last = self._stream(), stats.decoded, 0.0
@@ -114,7 +137,8 @@ class AvReader(Reader):
                     self._pacer.wait(pts, stop)
                     if stop.is_set():
                         return
-                    yield Frame(pts, time.monotonic(), _rgb(picture))
+                    pixels, surface = _rgb(picture), self._hardware.surface(picture)
+                    yield Frame(pts, time.monotonic(), pixels, surface)
             if stop.is_set():
                 return
             if stats.decoded == before:
@@ -204,9 +228,9 @@ class AvReader(Reader):
 
 
 def _rgb(picture: av.VideoFrame) -> NDArray[np.uint8]:  # [h, w, 3]
-    """The picture upright: telephones store a rotation instead of turning the pixels."""
+    """The picture upright, on the host."""
     pixels = picture.to_ndarray(format="rgb24")
-    quarter_turns = round(picture.rotation / 90) % 4
-    if quarter_turns:
-        pixels = np.ascontiguousarray(np.rot90(pixels, quarter_turns))
+    turns = quarter_turns(picture)
+    if turns:
+        pixels = np.ascontiguousarray(np.rot90(pixels, turns))
     return np.asarray(pixels, np.uint8)

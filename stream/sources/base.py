@@ -25,6 +25,7 @@ class SourceInfo:
     width: int  # pixels
     height: int  # pixels
     fps: float | None  # as announced, None when the source does not say
+    decoder: str = "cpu"  # or "cuda": what its pictures are decoded on
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ def scene() -> list[Segment]:
         for frame in one.frames:
             pixels = np.clip(still.astype(int) + frame.pixels % 3, 0, 255).astype(np.uint8)
             pixels[:20, :20] = frame.pixels[:20, :20]
-            frames.append(dataclasses.replace(frame, pixels=pixels))
+            frames.append(frame.showing(pixels))
         segments.append(dataclasses.replace(one, frames=tuple(frames)))
     return segments
 

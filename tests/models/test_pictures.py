@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import Qwen3VLForConditionalGeneration
 
-from models.pictures import DevicePictures, pictures_for
+from core.frames import Frame
+from models.pictures import DevicePictures, HostPictures, pictures_for
 from models.preprocess import patchify
 from models.qwen3_vl import Qwen3VL
 from models.tower import KEPT, Places
@@ -17,12 +18,16 @@ CUT = {"patch": PATCH, "merge": MERGE, "temporal": 2}
 LEVEL = 1 / 127.5  # one of 255, as pixel values are scaled
 
 
-def scene(frames: int, height: int, width: int) -> list[np.ndarray]:
+def frames(pictures: list[np.ndarray]) -> list[Frame]:
+    return [Frame(n / 4, n / 4, pixels) for n, pixels in enumerate(pictures)]
+
+
+def scene(count: int, height: int, width: int) -> list[np.ndarray]:
     """Smooth shades with hard edges and noise: where filters would differ most."""
     draw = np.random.default_rng(height)
     rows, columns = np.mgrid[:height, :width]
     found = []
-    for n in range(frames):
+    for n in range(count):
         shade = 127 + 100 * np.sin((rows + 3 * n) / 17)[..., None] * np.cos(columns / 23)[..., None]
         picture = np.repeat(shade, 3, axis=2) + draw.normal(0, 12, (height, width, 3))
         picture[height // 4 : height // 2, width // 4 : width // 2] = (255, 0, 0)
@@ -30,12 +35,12 @@ def scene(frames: int, height: int, width: int) -> list[np.ndarray]:
     return found
 
 
-@pytest.mark.parametrize("frames", [1, 2, 5])
-def test_without_resizing_the_device_makes_the_very_same_patches(frames: int) -> None:
-    pictures = scene(frames, 4 * CELL, 6 * CELL)
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_without_resizing_the_device_makes_the_very_same_patches(count: int) -> None:
+    pictures = scene(count, 4 * CELL, 6 * CELL)
     size = (4 * CELL, 6 * CELL)
     exact, grid = patchify(pictures, size, **CUT)
-    found, same = DevicePictures(torch.device("cpu"))(pictures, size, **CUT)
+    found, same = DevicePictures(torch.device("cpu"))(frames(pictures), size, **CUT)
     assert torch.equal(found, exact) and torch.equal(same, grid)
 
 
@@ -44,7 +49,7 @@ def test_resized_pictures_differ_from_the_exact_ones_by_a_level_at_most(height, 
     pictures = scene(2, height, width)
     size = (8 * CELL, 10 * CELL)
     exact, _ = patchify(pictures, size, **CUT)
-    found, _ = DevicePictures(torch.device("cpu"))(pictures, size, **CUT)
+    found, _ = DevicePictures(torch.device("cpu"))(frames(pictures), size, **CUT)
     off = (found - exact).abs()
     assert off.max() <= 1.01 * LEVEL
     assert (off > 0).float().mean() < 0.01
@@ -53,13 +58,13 @@ def test_resized_pictures_differ_from_the_exact_ones_by_a_level_at_most(height, 
 def test_what_cannot_be_cut_is_refused_as_on_the_cpu() -> None:
     device = DevicePictures(torch.device("cpu"))
     with pytest.raises(ValueError, match="not a multiple"):
-        device(scene(1, 32, 32), (30, 32), **CUT)
+        device(frames(scene(1, 32, 32)), (30, 32), **CUT)
     with pytest.raises(ValueError, match="no frame"):
         device([], (32, 32), **CUT)
 
 
 def test_the_cpu_keeps_the_exact_way_and_other_devices_do_not() -> None:
-    assert pictures_for(torch.device("cpu")) is patchify
+    assert isinstance(pictures_for(torch.device("cpu")), HostPictures)
     assert isinstance(pictures_for(torch.device("cuda")), DevicePictures)
 
 
