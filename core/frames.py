@@ -12,7 +12,7 @@ from torch import Tensor
 BT601 = (0.299, 0.114)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Surface:
     """A picture as a decoder on an accelerator left it there: brightness, and colour at half size.
 

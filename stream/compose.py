@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-
-import torch
 
 from core.errors import ConfigError
 from engine.engine import Engine
@@ -35,7 +32,7 @@ from stream.cameras.watching import Watching
 from stream.selectors import Trained
 from stream.settings import MemorySettings, OverloadSettings, Settings
 from stream.sources import Sources
-from stream.sources.hardware import Card, Hardware, Processor, refusal
+from stream.sources.hardware import choose as choose_hardware
 from stream.sources.pace import Pace, RealtimePace
 
 log = logging.getLogger("lookout.house")
@@ -76,7 +73,7 @@ async def open_house(settings: Settings, *, pace: Pace | None = None) -> AsyncIt
         quantize=settings.model.quantize,
         compiled=settings.model.compiled,
     )
-    decoder = await asyncio.to_thread(hardware, settings.image.decoder, model.device)
+    decoder = await asyncio.to_thread(choose_hardware, settings.image.decoder, model.device)
     sources = Sources(pace or RealtimePace(), hardware=decoder)
     kept = keeping(model, settings)
     own = nullcontext() if kept is None else kept.alone()
@@ -143,30 +140,6 @@ def reader_for(model: VideoLanguageModel, settings: Settings) -> Reader:
     choice = choose(settings.engine.reader, demand)
     log.info("attention is computed by %s", choice.name)
     return choice.reader()
-
-
-def hardware(decoder: str, device: torch.device) -> Callable[[], Hardware]:
-    """Makes what decodes a camera's video; tries it first.
-
-    Args:
-        decoder: as configured.
-        device: where the model is.
-
-    Raises:
-        ConfigError: if the device is asked for and cannot.
-    """
-    if decoder == "cpu" or (decoder == "auto" and device.type != "cuda"):
-        return Processor
-    if device.type != "cuda":
-        raise ConfigError(f"image.decoder: cuda, but the model is on {device.type}")
-    why = refusal(Card(device))
-    if why is None:
-        log.info("video is decoded by %s", device)
-        return partial(Card, device)
-    if decoder == "cuda":
-        raise ConfigError(f"image.decoder: {device} cannot decode: {why}")
-    log.warning("video is decoded by the processor, not by %s: %s", device, why)
-    return Processor
 
 
 def capacity(shape: KVShape, memory: MemorySettings) -> int:

@@ -126,6 +126,33 @@ def codecs(settings: Settings) -> Finding:
     return Finding("ok", "codecs", f"PyAV {version}: H.264, H.265, MJPEG, VP8")
 
 
+def decoder(settings: Settings) -> Finding:
+    """What decodes video; a card is tried."""
+    from core.errors import LookoutError
+    from models.loading import device_named
+    from stream.sources.hardware import Card, refusal
+
+    wanted = settings.image.decoder
+    try:
+        device = device_named(settings.model.device)
+    except LookoutError as error:
+        return Finding("fail", "decoder", str(error), "set model.device to auto")
+    if device.type != "cuda":
+        level: Level = "fail" if wanted == "cuda" else "ok"
+        remedy = "set image.decoder to auto" if wanted == "cuda" else ""
+        return Finding(level, "decoder", f"the processor, since the model is on {device}", remedy)
+    if wanted == "cpu":
+        return Finding("ok", "decoder", "the processor, as configured")
+    why = refusal(Card(device))
+    if why is None:
+        return Finding("ok", "decoder", f"{device}, as exact as the processor")
+    level = "fail" if wanted == "cuda" else "warn"
+    return Finding(
+        level, "decoder", f"the processor: {device} cannot: {why}",
+        "install the driver's video libraries (libnvcuvid), or set image.decoder to cpu",
+    )  # fmt: skip
+
+
 def opencv(settings: Settings) -> Finding:
     """JPEG, resizing and USB cameras."""
     try:
@@ -209,7 +236,7 @@ def mqtt(settings: Settings) -> Finding:
 
 
 CHECKS: tuple[Check, ...] = (
-    python, torch, transformers, gpu, attention, torchvision, codecs, opencv, webrtc,
+    python, torch, transformers, gpu, attention, torchvision, codecs, decoder, opencv, webrtc,
     port, login, tls, mqtt,
 )  # fmt: skip
 

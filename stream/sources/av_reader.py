@@ -19,7 +19,7 @@ from core.frames import Frame
 from stream.sources.base import SourceInfo, SourceStats
 from stream.sources.clock import FrameClock
 from stream.sources.failures import translate, unavailable
-from stream.sources.hardware import Hardware, quarter_turns
+from stream.sources.hardware import AHEAD, Few, Hardware, quarter_turns
 from stream.sources.keyframes import KeyframeGate
 from stream.sources.pace import Pacer
 from stream.sources.sampler import Sampler
@@ -89,6 +89,7 @@ class AvReader(Reader):
         self._timeouts = timeouts
         self._pacer = make_pacer()
         self._hardware = hardware
+        self._few = Few(AHEAD)
         self._container: av.container.InputContainer | None = None
 
     def open(self) -> SourceInfo:
@@ -137,7 +138,10 @@ class AvReader(Reader):
                     self._pacer.wait(pts, stop)
                     if stop.is_set():
                         return
-                    pixels, surface = _rgb(picture), self._hardware.surface(picture)
+                    pixels, surface = (
+                        _rgb(picture),
+                        self._few.admit(self._hardware.surface(picture)),
+                    )
                     yield Frame(pts, time.monotonic(), pixels, surface)
             if stop.is_set():
                 return

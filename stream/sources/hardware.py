@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import io
 import logging
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import av
 import av.error
@@ -21,6 +23,7 @@ from av.codec.hwaccel import HWAccel
 from numpy.typing import NDArray
 from torch.utils.dlpack import from_dlpack
 
+from core.errors import ConfigError
 from core.frames import BT601, Surface
 from models.surfaces import Surfaces
 
@@ -28,6 +31,7 @@ log = logging.getLogger("lookout.source")
 
 PROBE = (256, 192)  # pixels; cards refuse much smaller ones
 PROBE_FRAMES = 12
+AHEAD = 8  # surfaces of a source that live at once; 3 MB each at 1920x1080
 CLOSE = 4  # levels of 255 that two decoders' colours may differ by
 _BT709, _BT2020 = (0.2126, 0.0722), (0.2627, 0.0593)
 _WEIGHTS = {1: _BT709, 9: _BT2020, 10: _BT2020}  # by H.273's matrix coefficients; else BT.601
@@ -112,13 +116,34 @@ class Card(Hardware):
             log.warning("%s does not decode a stream: the processor tries", self._device)
 
 
+class Few:
+    """Lets so many surfaces of a source live at once: where frames wait, they wait on the host.
+
+    A card has room for its decoders beside the model, but not for what overload leaves lying.
+
+    Args:
+        most: surfaces.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._alive: weakref.WeakSet[Surface] = weakref.WeakSet()
+
+    def admit(self, surface: Surface | None) -> Surface | None:
+        """The surface, or None where there are enough already."""
+        if surface is None or len(self._alive) >= self._most:
+            return None
+        self._alive.add(surface)
+        return surface
+
+
 def accelerator(device: torch.device) -> HWAccel:
     """FFmpeg's CUDA decoders, sharing torch's context; pictures stay on the card.
 
     Raises:
         av.error.FFmpegError: if the card cannot be had.
     """
-    found = HWAccel("cuda", str(device.index), allow_software_fallback=True, is_hw_owned=True)
+    found = HWAccel("cuda", str(device.index or 0), allow_software_fallback=True, is_hw_owned=True)
     found.create(av.Codec("h264", "r"))  # before a camera is called, whose failures are others
     return found
 
@@ -144,6 +169,30 @@ def surface_of(picture: av.VideoFrame) -> Surface | None:
         int(picture.color_range) == _FULL_RANGE,
         quarter_turns(picture),
     )
+
+
+def choose(decoder: str, device: torch.device) -> Callable[[], Hardware]:
+    """Makes what decodes a camera's video; tries it first.
+
+    Args:
+        decoder: as configured.
+        device: where the model is.
+
+    Raises:
+        ConfigError: if the device is asked for and cannot.
+    """
+    if decoder == "cpu" or (decoder == "auto" and device.type != "cuda"):
+        return Processor
+    if device.type != "cuda":
+        raise ConfigError(f"image.decoder: cuda, but the model is on {device.type}")
+    why = refusal(Card(device))
+    if why is None:
+        log.info("video is decoded by %s", device)
+        return partial(Card, device)
+    if decoder == "cuda":
+        raise ConfigError(f"image.decoder: {device} cannot decode: {why}")
+    log.warning("video is decoded by the processor, not by %s: %s", device, why)
+    return Processor
 
 
 def refusal(hardware: Hardware) -> str | None:

@@ -26,6 +26,12 @@ def test_every_check_finds_something_to_say_about_this_machine() -> None:
         assert finding.level == "ok" or finding.remedy, finding
 
 
+@pytest.mark.parametrize(("wanted", "level"), [("auto", "ok"), ("cpu", "ok"), ("cuda", "fail")])
+def test_what_decodes_video_is_named(wanted: str, level: str) -> None:
+    finding = doctor.decoder(load_settings(["model.device=cpu", f"image.decoder={wanted}"]))
+    assert finding.level == level and finding.text.startswith("the processor")
+
+
 def test_a_port_in_use_fails_with_a_remedy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         finding = doctor.port(settings(port=taken.getsockname()[1]))

@@ -20,9 +20,19 @@ from av.codec.hwaccel import HWAccel
 from core.errors import ConfigError, SourceUnavailable
 from core.frames import Surface
 from models.surfaces import rgb
-from stream.compose import hardware
 from stream.sources import MaxPace, Sources
-from stream.sources.hardware import Card, Hardware, Processor, refusal, surface_of
+from stream.sources.hardware import (
+    AHEAD,
+    CLOSE,
+    Card,
+    Few,
+    Hardware,
+    Processor,
+    choose,
+    refusal,
+    surface_of,
+),
+)
 from tests.rtsp.media import read_counter, write_counter_video
 from tests.stream.sources.reading import counters, read
 
@@ -58,11 +68,32 @@ async def test_frames_carry_the_same_picture_twice(tmp_path: Path) -> None:
     film = write_counter_video(tmp_path / "film.mp4", seconds=0.4)
     frames = await read(at_full_speed(OnTheHost()).of(str(film))())
     assert counters(frames) == list(range(10))
-    for number, frame in enumerate(frames):
+    for number, frame in enumerate(frames[:AHEAD]):
         assert frame.surface is not None
         shown = rgb(frame.surface).numpy()
         assert read_counter(shown) == number
         assert np.abs(shown.astype(int) - frame.pixels).max() <= 3
+
+
+async def test_frames_that_wait_wait_on_the_host(tmp_path: Path) -> None:
+    film = write_counter_video(tmp_path / "film.mp4", seconds=1)
+    waiting = await read(at_full_speed(OnTheHost()).of(str(film))())
+    there = [frame.surface is not None for frame in waiting]
+    assert there == [True] * AHEAD + [False] * (25 - AHEAD)
+    assert counters(waiting) == list(range(25))
+
+
+def test_a_surface_that_was_let_go_of_makes_room() -> None:
+    few = Few(1)
+
+    def fresh() -> Surface:
+        return Surface(torch.zeros(2, 2, dtype=torch.uint8), torch.zeros(1, 1, 2))
+
+    first = few.admit(fresh())
+    assert first is not None
+    assert few.admit(fresh()) is None and few.admit(None) is None
+    del first
+    assert few.admit(fresh()) is not None
 
 
 async def test_a_telephone_s_rotation_is_applied_to_both(tmp_path: Path) -> None:
@@ -168,17 +199,17 @@ def test_whatever_goes_wrong_while_it_is_tried_is_a_refusal() -> None:
 
 
 def test_without_a_card_auto_takes_the_processor_and_cuda_is_refused() -> None:
-    assert hardware("auto", CPU) is Processor
-    assert hardware("cpu", CUDA) is Processor
+    assert choose("auto", CPU) is Processor
+    assert choose("cpu", CUDA) is Processor
     with pytest.raises(ConfigError, match=r"image\.decoder: cuda, but the model is on cpu"):
-        hardware("cuda", CPU)
+        choose("cuda", CPU)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a card is there")
 def test_a_card_that_is_not_there_is_refused_or_replaced(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ConfigError, match="cannot decode: it cannot be had"):
-        hardware("cuda", CUDA)
-    assert hardware("auto", CUDA) is Processor
+        choose("cuda", CUDA)
+    assert choose("auto", CUDA) is Processor
     assert "video is decoded by the processor" in caplog.text
 
 
@@ -190,8 +221,7 @@ async def test_a_card_decodes_a_film_as_the_processor_does(tmp_path: Path) -> No
     here = await read(Sources(MaxPace()).of(str(film))())
     there = await read(at_full_speed(Card(CUDA)).of(str(film))())
     assert counters(there) == counters(here)
-    for one, other in zip(here, there, strict=True):
+    for one, other in zip(here[:AHEAD], there, strict=False):
         assert other.surface is not None and other.surface.luma.device == CUDA
-        assert (
-            rgb(other.surface).cpu().int() - torch.from_numpy(one.pixels).int()
-        ).abs().max() <= 4
+        off = rgb(other.surface).cpu().int() - torch.from_numpy(one.pixels).int()
+        assert off.abs().max() <= CLOSE
