@@ -98,7 +98,11 @@ class BlockTable:
         old = self._pages[number]
         payer = next(pin for pin in self._pins if old in pin.pages and pin.lease.rights > 0)
         fresh = payer.lease.take()
-        self._pool.copy_page(old, fresh)
+        try:
+            self._pool.copy_page(old, fresh)
+        except BaseException:
+            payer.lease.put_back(fresh)
+            raise
         self._pool.drop([old])
         self._pages[number] = fresh
 

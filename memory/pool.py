@@ -150,6 +150,26 @@ class PagePool:
             flat = store.flatten(1, 2)
             flat[layer, target, head] = flat[layer, source, head]
 
+    def entries(self, layer: Tensor, head: Tensor, slots: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of single heads, copied, each [n, d].
+
+        Args:
+            layer: int64 [n].
+            head: int64 [n].
+            slots: flat slots, int64 [n].
+        """
+        keys, values = (
+            store.flatten(1, 2)[layer, slots, head] for store in (self.keys, self.values)
+        )
+        return keys, values
+
+    def write_entries(
+        self, layer: Tensor, head: Tensor, slots: Tensor, stored: tuple[Tensor, Tensor]
+    ) -> None:
+        """The inverse of `entries`."""
+        for store, made in zip((self.keys, self.values), stored, strict=True):
+            store.flatten(1, 2)[layer, slots, head] = made
+
     def spread(self, source: Tensor, target: Tensor) -> None:
         """Copy tokens to places that differ from head to head.
 
@@ -180,6 +200,16 @@ class PagePool:
         for store, made in ((self.keys, keys), (self.values, values)):
             store.flatten(1, 2)[places] = made.to(store.dtype)
 
+    def read_heads(self, slots: Tensor) -> tuple[Tensor, Tensor]:
+        """What `write` puts back: keys and values, copied, each [layers, kv_heads, n, d].
+
+        Args:
+            slots: flat slots, int64 [layers or 1, kv_heads or 1, n].
+        """
+        places = self._heads(slots.expand(self.shape.layers, self.shape.kv_heads, -1))
+        keys, values = (store.flatten(1, 2)[places] for store in (self.keys, self.values))
+        return keys, values
+
     def _heads(self, slots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The index of flat slots [layers, kv_heads, n] in a flattened store."""
         layers, heads, _ = slots.shape
@@ -202,6 +232,10 @@ class PagePool:
         self._promised -= 1
         return page
 
+    def _untake(self, page: int) -> None:
+        self.drop([page])
+        self._promised += 1
+
     def _return(self, rights: int) -> None:
         self._promised -= rights
 
@@ -218,6 +252,11 @@ class Lease:
         assert self.rights > 0, "a lease was overdrawn"
         self.rights -= 1
         return self._pool._take()
+
+    def put_back(self, page: int) -> None:
+        """A page just taken is not needed after all: the right to one is there again."""
+        self._pool._untake(page)
+        self.rights += 1
 
     def close(self) -> None:
         """Give back the unused rights; pages taken are not touched. Idempotent."""
