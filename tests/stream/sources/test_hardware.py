@@ -31,6 +31,7 @@ from stream.sources.hardware import (
     choose,
     refusal,
     surface_of,
+)
 from tests.rtsp.media import read_counter, write_counter_video
 from tests.stream.sources.reading import counters, read
 
