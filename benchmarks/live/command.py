@@ -21,12 +21,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: others shar
 
 import torch
 
-from benchmarks.live.comparison import Plan, compare
+from benchmarks.live.comparison import compare
 from benchmarks.live.contenders import LOOKOUT, Parts
-from benchmarks.live.figures import compared
+from benchmarks.live.figures import Found, compared, row, total
+from benchmarks.live.filling import Plan
 from benchmarks.live.film import take
-from benchmarks.live.house import measure
-from benchmarks.live.shown import explained, page
+from benchmarks.live.house import PATIENCE, Asking, measure
+from benchmarks.live.shown import explained, page, summary
 from benchmarks.live.stock import Stock
 from benchmarks.report import Row, markdown, publish, stamp
 from core.errors import ConfigError, LookoutError
@@ -59,12 +60,13 @@ def _check(options: argparse.Namespace) -> None:
     Raises:
         ConfigError: saying what is allowed.
     """
-    counts = ("askers", "cameras", "rounds")
+    counts = ("askers", "cameras", "questions", "rounds", "pairs")
     if min(getattr(options, name) for name in counts) < 1 or options.tokens < 2:
-        raise ConfigError("--askers, --cameras, --rounds: at least 1; --tokens: at least 2")
-    sizes = [*options.lengths, options.watched, options.patience]
+        listed = ", ".join(f"--{name}" for name in counts)
+        raise ConfigError(f"{listed}: at least 1; --tokens: at least 2")
+    sizes = [*options.lengths, options.watched, options.patience, options.pairing]
     if min(sizes) <= 0 or (options.seconds or 1) <= 0 or (options.fps or 1) <= 0:
-        raise ConfigError("--lengths, --watched, --patience, --seconds, --fps: above 0")
+        raise ConfigError("--lengths, --watched, --patience, --pairing, --seconds, --fps: above 0")
     if options.plot and not options.contenders:
         raise ConfigError("--plot shows figures against the length of a stream: add --contenders")
 
@@ -73,40 +75,56 @@ async def _alone(options: argparse.Namespace) -> None:
     settings = load_settings(options.config)
     if options.cameras > settings.engine.max_cameras:
         settings = load_settings([*options.config, f"engine.max_cameras={options.cameras}"])
-    row = await measure(
+    seconds = options.seconds or _ALONE_S
+    print(
+        f"expected: {2 * seconds:g} s, and until there are {options.questions} answers, at most "
+        f"{PATIENCE * seconds:g} s more",
+        file=sys.stderr,
+        flush=True,
+    )
+    measured = await measure(
         settings,
         url=options.source,
         cameras=options.cameras,
         fps=options.fps,
-        askers=options.askers,
-        seconds=options.seconds or _ALONE_S,
+        asking=Asking(options.askers, options.questions, seconds),
         slack_s=options.slack / 1000,
     )
-    publish([{"figure": key, "value": value} for key, value in row.items()], None)
+    publish([{"figure": key, "value": value} for key, value in measured.items()], None)
     if options.markdown:
-        options.markdown.write_text(f"{stamp()}\n\n{markdown([row])}\n", encoding="utf-8")
+        options.markdown.write_text(f"{stamp()}\n\n{markdown([measured])}\n", encoding="utf-8")
     if options.json:
-        _write(options.json, [row])
+        _write(options.json, [measured])
 
 
 async def _beside(options: argparse.Namespace) -> None:
     """Files are written anew after each length: what follows takes minutes and may fail."""
     draw = _drawer() if options.plot else None
-    plan, parts, rows = _plan(options), await _parts(options), []
+    plan, parts = _plan(options), await _parts(options)
+    founds: list[Found] = []
     how = (
         f"{parts.model.info.name}, {parts.film.fps:g} frames/s, {plan.rounds} rounds of "
-        f"{plan.seconds:g} s, {plan.tokens} tokens, {torch.get_num_threads()} torch threads"
+        f"{plan.seconds:g} s and {plan.pairs} pairs at each length, {plan.tokens} tokens, "
+        f"{torch.get_num_threads()} torch threads"
     )
     async with aclosing(compare(plan, parts)) as lengths:
         async for found in lengths:
-            rows += compared(found, LOOKOUT)
-            print(page(found), flush=True)
+            founds += found
+            rows, totals = compared([row(one) for one in founds], LOOKOUT), _totals(founds)
+            print(page([one for one in rows if one["minutes"] == found[0].minutes]), flush=True)
             if options.json:
-                _write(options.json, rows)
+                _write(options.json, rows + totals)
             if options.markdown:
-                options.markdown.write_text(explained(rows, how), encoding="utf-8")
+                options.markdown.write_text(explained(rows, totals, how), encoding="utf-8")
             if draw is not None:
                 draw(rows, options.plot)
+    print(summary(_totals(founds)), flush=True)
+
+
+def _totals(founds: Sequence[Found]) -> list[Row]:
+    """A row of all lengths together for each contender."""
+    names = dict.fromkeys(one.contender for one in founds)
+    return [total([one for one in founds if one.contender == name]) for name in names]
 
 
 def _write(path: Path, rows: Sequence[Row]) -> None:
@@ -119,6 +137,8 @@ def _plan(options: argparse.Namespace) -> Plan:
         minutes=options.lengths,
         seconds=options.seconds or _BESIDE_S,
         rounds=options.rounds,
+        pairs=options.pairs,
+        pairing_s=60 * options.pairing,
         tokens=options.tokens,
         slack_s=options.slack / 1000,
         patience_s=options.patience,
@@ -167,10 +187,13 @@ def _parser() -> argparse.ArgumentParser:
     alone = parser.add_argument_group("alone")
     alone.add_argument("--cameras", type=int, default=1, help="watched at once")
     alone.add_argument("--askers", type=int, default=1, help="conversations that ask at once")
+    alone.add_argument("--questions", type=int, default=100, help="answered at least, if in time")
     beside = parser.add_argument_group("beside others").add_argument
     beside("--contenders", nargs="+", default=[], help="names, or all")
     beside("--lengths", nargs="+", type=float, default=LENGTHS, help="of the stream, in minutes")
     beside("--rounds", type=int, default=3, help="turns of each contender at each length")
+    beside("--pairs", type=int, default=12, help="watched answers between paused ones, likewise")
+    beside("--pairing", type=float, default=10.0, help="minutes for all pairs, at most")
     beside("--tokens", type=int, default=200, help="of a long answer")
     beside("--patience", type=float, default=15.0, help="s to the first token that are waited for")
     beside(

@@ -7,124 +7,88 @@ with another one, so that whatever else the machine does hits all alike.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
-from math import log
+from random import Random
 
 from benchmarks.live.contenders import Parts, chosen, opened
-from benchmarks.live.figures import row
-from benchmarks.live.rounds import QUESTION, Turn, say, turn
-from benchmarks.live.stage import STEP, Stage
-from benchmarks.report import Row
-
-_BEGINNING_S = 15.0  # the first length at which one that grows is asked
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a comparison is run.
-
-    Args:
-        contenders: names, or `all`.
-        minutes: lengths of stream.
-        seconds: of each real-time phase.
-        rounds: turns of each contender at each length.
-        tokens: of a long answer.
-        slack_s: by how much more than a sampling interval a frame may come late.
-        patience_s: longest time to the first token that is waited for.
-        watched_minutes: most that is watched on the way from one length to the next.
-    """
-
-    contenders: Sequence[str]
-    minutes: Sequence[float]
-    seconds: float
-    rounds: int
-    tokens: int
-    slack_s: float
-    patience_s: float
-    watched_minutes: float
+from benchmarks.live.expected import expected
+from benchmarks.live.figures import Found
+from benchmarks.live.filling import Entry, Plan
+from benchmarks.live.pairs import Pair, pair
+from benchmarks.live.rounds import Turn, turn
+from benchmarks.live.stage import Stage
 
 
-@dataclass(slots=True)
-class _Entry:
-    """A contender in the comparison."""
+async def compare(plan: Plan, parts: Parts) -> AsyncGenerator[list[Found], None]:
+    """What was found at one length after the other.
 
-    stage: Stage
-    trials: list[tuple[float, float]] = field(default_factory=list)  # minutes, s to first token
-    gave_up: bool = False
-
-
-async def compare(plan: Plan, parts: Parts) -> AsyncGenerator[list[Row], None]:
-    """All figures, one length after the other; says on standard error how far it is.
+    Says on standard error how long it is expected to take, and how far it is.
 
     Raises:
         ConfigError: if there is no such contender.
         LookoutError: if one failed.
     """
     async with opened(chosen(plan.contenders), parts) as contenders:
-        entries = [_Entry(Stage(c, parts.film, plan.slack_s)) for c in contenders]
-        for minutes in sorted(plan.minutes):
-            excuses = {e.stage.contender.name: await _fill(e, minutes, plan) for e in entries}
-            turns = await _take_turns([e for e in entries if not e.gave_up], minutes, plan)
-            yield [
-                row(minutes, e.stage, turns.get(e.stage.contender.name, []), excuse)
-                for e, excuse in zip(entries, excuses.values(), strict=True)
-            ]
+        entries = [Entry(Stage(c, parts.film, plan.slack_s)) for c in contenders]
+        _say(await expected([entry.stage for entry in entries], plan))
+        random, left_s = Random(0), plan.pairing_s
+        for place, minutes in enumerate(sorted(plan.minutes)):
+            for entry in entries:
+                _say(f"{minutes:g} min: {entry.stage.contender.name} watches")
+                await entry.fill(minutes, plan)
+            turns = await _take_turns(entries, minutes, plan)
+            began = time.monotonic()
+            until = began + left_s / (len(plan.minutes) - place)
+            pairs = await _take_pairs(entries, minutes, plan, random, until)
+            left_s -= time.monotonic() - began
+            yield [_found(entry, minutes, turns, pairs) for entry in entries]
+
+
+def _found(
+    entry: Entry, minutes: float, turns: dict[str, list[Turn]], pairs: dict[str, list[Pair]]
+) -> Found:
+    name, missed_s = entry.stage.contender.name, entry.stage.missed_s
+    return Found(minutes, name, missed_s, turns.get(name, []), pairs.get(name, []), entry.excuse)
 
 
 async def _take_turns(
-    entries: Sequence[_Entry], minutes: float, plan: Plan
+    entries: Sequence[Entry], minutes: float, plan: Plan
 ) -> dict[str, list[Turn]]:
-    turns: dict[str, list[Turn]] = {e.stage.contender.name: [] for e in entries}
+    stages = [entry.stage for entry in entries if not entry.excuse]
+    turns: dict[str, list[Turn]] = {stage.contender.name: [] for stage in stages}
     for number in range(plan.rounds):
-        for place in range(len(entries)):
-            stage = entries[(place + number) % len(entries)].stage
+        for stage in _rotated(stages, number):
             name = stage.contender.name
             _say(f"{minutes:g} min, round {number + 1} of {plan.rounds}: {name}")
             turns[name].append(await turn(stage, plan.seconds, plan.tokens))
     return turns
 
 
-async def _fill(entry: _Entry, minutes: float, plan: Plan) -> str:
-    """Let it watch up to a length; what it says if it gives up before."""
-    stage, fps = entry.stage, entry.stage.film.fps
-    until = round(minutes * 60 * fps) // STEP * STEP
-    if entry.gave_up:
-        return _excuse(entry, minutes, plan.patience_s)
-    _say(f"{minutes:g} min: {stage.contender.name} watches")
-    if not stage.contender.grows:
-        await stage.fill(until, round(plan.watched_minutes * 60 * fps))
-        return ""
-    while stage.number < until:
-        here = max(round(_BEGINNING_S * fps), 2 * stage.number) // STEP * STEP
-        there = min(here, until)
-        if _expected(entry, there / fps / 60) > plan.patience_s:
-            entry.gave_up = True
-            return _excuse(entry, minutes, plan.patience_s)
-        await stage.fill(there)
-        said = await say(stage.contender, QUESTION, 1)
-        entry.trials.append((stage.minutes, said.ttft_s))
-    return ""
+async def _take_pairs(
+    entries: Sequence[Entry], minutes: float, plan: Plan, random: Random, until: float
+) -> dict[str, list[Pair]]:
+    """One pair of each at least, then as many as there is time for.
+
+    Who rereads ever more is not asked: what takes it its time is reading, not watching.
+    """
+    stages = [entry.stage for entry in entries if not entry.stage.contender.grows]
+    pairs: dict[str, list[Pair]] = {stage.contender.name: [] for stage in stages}
+    for number in range(plan.pairs):
+        if number and time.monotonic() >= until:
+            _say(f"{minutes:g} min: time is up after {number} of {plan.pairs} pairs")
+            break
+        if number % 10 == 0:
+            _say(f"{minutes:g} min: pair {number + 1} of {plan.pairs}")
+        for stage in _rotated(stages, number):
+            pairs[stage.contender.name].append(await pair(stage, plan.tokens, random))
+    return pairs
 
 
-def _expected(entry: _Entry, minutes: float) -> float:
-    """Seconds to the first token at a length, going on as it grew between the last two trials."""
-    if not entry.trials:
-        return 0.0
-    length, took = entry.trials[-1]
-    power = 1.0
-    if len(entry.trials) > 1:
-        shorter, sooner = entry.trials[-2]
-        power = min(2.0, max(1.0, log(took / sooner) / log(length / shorter)))
-    return float(took * (minutes / length) ** power)
-
-
-def _excuse(entry: _Entry, minutes: float, patience_s: float) -> str:
-    length, took = entry.trials[-1]
-    return (
-        f"gave up: about {_expected(entry, minutes):.0f} s to the first token are to be expected, "
-        f"more than {patience_s:g}; at {length:.3g} min it took {took:.2g}"
-    )
+def _rotated(stages: Sequence[Stage], number: int) -> Sequence[Stage]:
+    """All of them; another one is first each time."""
+    first = number % len(stages) if stages else 0
+    return [*stages[first:], *stages[:first]]
 
 
 def _say(text: str) -> None:

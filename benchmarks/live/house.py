@@ -10,8 +10,10 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from math import inf
+from typing import Final
 
 from benchmarks.live.figures import percentile
 from benchmarks.report import Row
@@ -25,7 +27,23 @@ from stream.compose import open_house
 from stream.settings import Settings
 from stream.sources import open_source
 
-QUESTIONS = ("What do you see?", "How many objects are there?", "What appeared last?")
+PATIENCE: Final = 5.0  # times the seconds of a phase that are given to too few answers
+QUESTIONS: Final = ("What do you see?", "How many objects are there?", "What appeared last?")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How much is asked.
+
+    Args:
+        askers: conversations that ask at once, each of the next camera in turn.
+        questions: answered at least, before asking ends.
+        seconds: of each of the two phases; `PATIENCE` times as long at most for the questions.
+    """
+
+    askers: int
+    questions: int
+    seconds: float
 
 
 class Witnessed:
@@ -79,8 +97,7 @@ async def measure(
     url: str,
     cameras: int,
     fps: float | None,
-    askers: int,
-    seconds: float,
+    asking: Asking,
     slack_s: float,
 ) -> Row:
     """One row.
@@ -90,8 +107,7 @@ async def measure(
         url: what each camera watches.
         cameras: how many.
         fps: of each; None: as configured.
-        askers: conversations that ask at once, each of the next camera in turn.
-        seconds: of each of the two phases.
+        asking: how much is asked, and how long each phase is.
         slack_s: by how much more than a sampling interval a frame may come late.
     """
     rate = fps or settings.sampling.fps
@@ -101,11 +117,11 @@ async def measure(
         _watched(house.cameras, url, cameras, rate, house.model.frames_per_step) as watched,
     ):
         seen = list(watched.values())
-        idle = await _phase(seen, lambda: asyncio.sleep(seconds), rate, slack_s)
-        asking = partial(_ask, list(watched), askers, seconds, results)
-        answering = await _phase(seen, asking, rate, slack_s)
+        idle = await _phase(seen, lambda: asyncio.sleep(asking.seconds), rate, slack_s)
+        ask = partial(_ask, list(watched), asking, results)
+        answering = await _phase(seen, ask, rate, slack_s)
         views = [camera.view() for camera in watched]
-    settled = {"cameras": cameras, "fps": rate, "askers": askers}
+    settled = {"cameras": cameras, "fps": rate, "askers": asking.askers}
     return {"source": views[0].url} | settled | _figures(idle, answering, views, results)
 
 
@@ -122,6 +138,7 @@ def _figures(
         "frames_per_s_answering": answering["frames_per_s"],
         "ratio": answering["frames_per_s"] / idle["frames_per_s"],
         "frames_due_answering": answering["due"],
+        "frames_late_answering": answering["late"],
         "late_percent_idle": idle["late_percent"],
         "late_percent_answering": answering["late_percent"],
         "frames_dropped": sum(view.frames_dropped for view in views),
@@ -183,18 +200,21 @@ async def _phase(
     return {
         "frames_per_s": sum(rates) / len(rates),
         "due": due,
+        "late": due - in_time,
         "late_percent": 100 * (due - in_time) / max(1, due),
         "cpu_per_s": cpu / (ended - began),
     }
 
 
-async def _ask(
-    cameras: Sequence[Camera], askers: int, seconds: float, results: list[AnswerResult]
-) -> None:
-    end = time.monotonic() + seconds
+async def _ask(cameras: Sequence[Camera], asking: Asking, results: list[AnswerResult]) -> None:
+    began = time.monotonic()
+    end, last = began + asking.seconds, began + (1 + PATIENCE) * asking.seconds
+
+    def goes_on() -> bool:
+        return time.monotonic() < (end if len(results) >= asking.questions else last)
 
     async def asker(number: int) -> None:
-        while time.monotonic() < end:
+        while goes_on():
             camera = cameras[number % len(cameras)]
             async with camera.ask(Question(QUESTIONS[number % len(QUESTIONS)])) as answer:
                 async for _ in answer:
@@ -204,5 +224,5 @@ async def _ask(
             number += 1
 
     async with asyncio.TaskGroup() as group:
-        for number in range(askers):
+        for number in range(asking.askers):
             group.create_task(asker(number))

@@ -23,6 +23,7 @@ class Said:
     """One answer as it was heard."""
 
     ids: tuple[int, ...]
+    asked: float  # monotonic
     ttft_s: float
     gaps_s: tuple[float, ...]  # between tokens
 
@@ -30,6 +31,11 @@ class Said:
     def tokens_per_s(self) -> float:
         """After the first one."""
         return len(self.gaps_s) / sum(self.gaps_s)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """From the question to the last token, monotonic."""
+        return self.asked, self.asked + self.ttft_s + sum(self.gaps_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,11 @@ class Turn:
     def same(self) -> bool:
         """Whether watching changed no token of the answer."""
         return self.paused.ids == self.watching[0].ids
+
+    @property
+    def judged(self) -> tuple[int, int]:
+        """Frames due while a long answer was being spoken, and how many of them were late."""
+        return self.speaking.judged([said.span for said in self.watching])
 
 
 async def turn(stage: Stage, seconds: float, tokens: int) -> Turn:
@@ -100,7 +111,7 @@ async def say(
             times.append(time.monotonic())
             ids.append(token)
     gaps = tuple(later - earlier for earlier, later in pairwise(times))
-    return Said(tuple(ids), times[0] - asked, gaps)
+    return Said(tuple(ids), asked, times[0] - asked, gaps)
 
 
 async def _probe(contender: Contender, number: int, end: float) -> list[float]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from math import inf
 
@@ -43,7 +43,13 @@ class Phase:
     @property
     def late(self) -> int:
         """Frames not in memory within a sampling interval and the slack of being due."""
-        return sum(self._lateness(n) > 1 / self.fps + self.slack_s for n in range(self.frames))
+        return self.judged([(-inf, inf)])[1]
+
+    def judged(self, spans: Sequence[tuple[float, float]]) -> tuple[int, int]:
+        """Frames that were due in some stretches of monotonic time, and how many were late."""
+        due = [n for n in range(self.frames) if any(a <= self._due(n) < b for a, b in spans)]
+        allowed = 1 / self.fps + self.slack_s
+        return len(due), sum(self._lateness(n) > allowed for n in due)
 
     @property
     def frames_per_s(self) -> float:
@@ -58,9 +64,11 @@ class Phase:
         return self.cpu_s * self.fps / self.frames
 
     def _lateness(self, place: int) -> float:
+        return self.entered.get(self.first + place, inf) - self._due(place)
+
+    def _due(self, place: int) -> float:
         whole = place // STEP * STEP + STEP - 1
-        due = self.began + whole / self.fps
-        return self.entered.get(self.first + place, inf) - due
+        return self.began + whole / self.fps
 
 
 class Stage:
@@ -103,31 +111,37 @@ class Stage:
             self.number += size
 
     @asynccontextmanager
-    async def playing(self) -> AsyncIterator[Phase]:
-        """Real time, until the body ends; leaving waits until all that came was watched."""
+    async def playing(self, ahead_s: float = 0.0, *, brief: bool = False) -> AsyncIterator[Phase]:
+        """Real time, until the body ends; leaving waits until all that came was watched.
+
+        Args:
+            ahead_s: how long ago the first frame came; below 0, it is still to come.
+            brief: the rest of the last temporal step comes at once when the body has ended; only
+                what was due before says something then.
+        """
         phase = Phase(self.film.fps, self._slack_s)
+        phase.first, phase.began = self.number, time.monotonic() - ahead_s
         buffer, stop = FrameBuffer(_BUFFER), asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._play(phase, buffer, stop))
+            group.create_task(self._play(phase, buffer, stop, stop if brief else asyncio.Event()))
             group.create_task(self._take(phase, buffer))
             try:
                 yield phase
             finally:
                 stop.set()
 
-    async def _play(self, phase: Phase, buffer: FrameBuffer, stop: asyncio.Event) -> None:
+    async def _play(
+        self, phase: Phase, buffer: FrameBuffer, stop: asyncio.Event, hurry: asyncio.Event
+    ) -> None:
         """Put frames into the buffer as they come; ends with a whole temporal step."""
         cpu = time.process_time()
-        phase.first, phase.began = self.number, time.monotonic()
         try:
             while not (stop.is_set() and phase.frames and phase.frames % STEP == 0):
-                due = phase.began + phase.frames / phase.fps
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                await _until(phase.began + phase.frames / phase.fps, hurry)
                 buffer.put(self.film.frame(self.number))
                 self.number += 1
                 phase.frames += 1
-            rest = phase.began + phase.frames / phase.fps - time.monotonic()
-            await asyncio.sleep(max(0.0, rest))
+            await _until(phase.began + phase.frames / phase.fps, hurry)
         finally:
             buffer.close(EndOfSource())
             phase.cpu_s = time.process_time() - cpu
@@ -148,3 +162,10 @@ class Stage:
                 now = time.monotonic()
                 for _ in range(min(known, len(sent))):
                     phase.entered[sent.popleft()] = now
+
+
+async def _until(moment: float, hurry: asyncio.Event) -> None:
+    """Wait for a monotonic time, or until there is no more need to."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, moment - time.monotonic())):
+            await hurry.wait()

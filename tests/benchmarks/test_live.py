@@ -30,14 +30,33 @@ def test_every_contender_answers_at_every_length_and_the_table_has_all_columns(
 ):
     table, plot, rows = tmp_path / "t.md", tmp_path / "p.png", tmp_path / "r.json"
     call = [*model, *SHORT, "--contenders", "all", "--lengths", "0.05", "0.1", "--rounds", "1"]
-    call += ["--tokens", "4", "--json", str(rows), "--markdown", str(table), "--plot", str(plot)]
+    call += [
+        "--pairs",
+        "2",
+        "--tokens",
+        "4",
+        "--json",
+        str(rows),
+        "--markdown",
+        str(table),
+        "--plot",
+        str(plot),
+    ]
     assert main(call) == 0
-    found = json.loads(rows.read_text())
+    everything = json.loads(rows.read_text())
+    found, totals = everything[: 2 * len(CONTENDERS)], everything[2 * len(CONTENDERS) :]
     assert [(row["minutes"], row["contender"]) for row in found] == [
         (minutes, name) for minutes in (0.05, 0.1) for name in CONTENDERS
     ]
     for row in found:
         assert tuple(row) == COLUMNS
+        low, middle, high = (row[f"decode_slower_percent{end}"] for end in ("_low", "", "_high"))
+        if row["contender"] == "everything":
+            assert row["pairs"] is middle is None
+        else:
+            assert row["pairs"] == 2
+            assert low <= middle <= high
+        assert row["same_as_paused"] == ("1/1" if row["pairs"] is None else "3/3")
         assert not row["note"]
         assert row["answers"] >= 1
         assert row["frames_due_speaking"] >= 4
@@ -49,11 +68,18 @@ def test_every_contender_answers_at_every_length_and_the_table_has_all_columns(
     assert by[0.1, "everything"]["read_tokens"] > by[0.05, "everything"]["read_tokens"]
     assert by[0.1, "last_4"]["read_tokens"] < by[0.1, "last_32"]["read_tokens"]
     assert by[0.1, "lookout"]["held_bytes"] == by[0.05, "lookout"]["held_bytes"]
+    assert [row["contender"] for row in totals] == list(CONTENDERS)
+    for row in totals:
+        assert row["lengths"] == 2
+        parts = [by[minutes, row["contender"]] for minutes in (0.05, 0.1)]
+        assert row.get("pairs", 0) == sum(part["pairs"] or 0 for part in parts)
+        assert row["long_frames_due"] == sum(part["long_frames_due"] for part in parts)
     assert plot.read_bytes().startswith(b"\x89PNG")
     text = table.read_text()
-    printed = capsys.readouterr().out
+    printed, said = capsys.readouterr()
+    assert said.startswith("expected: ") or "\nexpected: " in said
     assert all(part.strip() in printed for part in text.split("## ")[1:])
-    assert text.count("| figure | lookout | last_4 | last_32 | everything | serial |") == 2
+    assert text.count("| figure | lookout | last_4 | last_32 | everything | serial |") == 3
     assert text.count("\n| ttft_p95_ms |") == 2
 
 
@@ -62,9 +88,10 @@ def test_who_reads_everything_gives_up_when_it_would_take_too_long_and_says_how_
 ):
     rows = tmp_path / "r.json"
     call = [*model, *SHORT, "--contenders", "everything", "--lengths", "0.25", "0.5", "60"]
-    call += ["--rounds", "1", "--tokens", "2", "--patience", "1e-6", "--watched", "0.1"]
-    assert main([*call, "--json", str(rows)]) == 0
-    found = {(row["minutes"], row["contender"]): row for row in json.loads(rows.read_text())}
+    call += ["--rounds", "1", "--pairs", "9", "--pairing", "1e-6", "--tokens", "2"]
+    call += ["--patience", "1e-6", "--watched", "0.1", "--json", str(rows)]
+    assert main(call) == 0
+    found = {(r.get("minutes"), r["contender"]): r for r in json.loads(rows.read_text())}
     assert not found[0.25, "everything"]["note"]
     for minutes in (0.5, 60):
         row = found[minutes, "everything"]
@@ -73,14 +100,18 @@ def test_who_reads_everything_gives_up_when_it_would_take_too_long_and_says_how_
         assert row["ttft_p50_ms"] is None
         assert found[minutes, "lookout"]["answers"] >= 1
     assert found[60, "lookout"]["missed_minutes"] == pytest.approx(60, abs=0.6)
-    capsys.readouterr()
+    assert [found[minutes, "lookout"]["pairs"] for minutes in (0.25, 0.5, 60)] == [1, 1, 1]
+    said = capsys.readouterr().err
+    assert said.count("time is up after 1 of 9 pairs") == 3
+    assert "reading everything" in said
 
 
 def test_alone_every_camera_is_watched_and_asked_and_frames_that_come_late_are_counted(
     model, tmp_path, capfd
 ):
     rows = tmp_path / "r.json"
-    assert main([*model, *SHORT, "--cameras", "2", "--askers", "2", "--json", str(rows)]) == 0
+    call = [*model, *SHORT, "--cameras", "2", "--askers", "2", "--questions", "1"]
+    assert main([*call, "--json", str(rows)]) == 0
     (row,) = json.loads(rows.read_text())
     assert (row["cameras"], row["fps"], row["source"]) == (2, 8.0, "demo:busy")
     assert row["frames_due_answering"] >= 2 * 4
@@ -88,8 +119,19 @@ def test_alone_every_camera_is_watched_and_asked_and_frames_that_come_late_are_c
     assert row["ttft_p50_ms"] <= row["ttft_p95_ms"]
     assert 0 <= row["late_percent_idle"] <= 100
     assert 0 <= row["late_percent_answering"] <= 100
+    late, due = row["frames_late_answering"], row["frames_due_answering"]
+    assert row["late_percent_answering"] == pytest.approx(100 * late / due)
     assert row["frames_per_s_idle"] > 0
     assert "frames_per_s_answering" in row
+    assert "expected: 1 s" in capfd.readouterr().err
+
+
+def test_alone_it_is_asked_until_there_are_answers_enough(model, tmp_path, capfd):
+    rows = tmp_path / "r.json"
+    call = [*model, "--fps", "8", "--seconds", "1", "--questions", "3", "--json", str(rows)]
+    assert main([*call, "-c", "answer.max_tokens=500"]) == 0
+    (row,) = json.loads(rows.read_text())
+    assert row["answers"] >= 3
     capfd.readouterr()
 
 
@@ -98,6 +140,8 @@ def test_alone_every_camera_is_watched_and_asked_and_frames_that_come_late_are_c
     [
         (["--contenders", "magic"], "everything"),
         (["--cameras", "0"], "at least 1"),
+        (["--pairs", "0", "--contenders", "all"], "at least 1"),
+        (["--pairing", "0", "--contenders", "all"], "above 0"),
         (["--lengths", "0", "--contenders", "all"], "above 0"),
         (["--plot", "x.png"], "--contenders"),
     ],
@@ -113,6 +157,10 @@ def test_a_frame_is_late_if_it_comes_an_interval_and_the_slack_after_its_step_wa
     phase.entered = {10: 100.54, 11: 100.54, 12: 101.06, 13: 101.06}
     assert phase.late == 4  # two came too late, two not at all
     assert phase.frames_per_s == 4 / 1.5
+    # Those due in a stretch of time count there, and nowhere else.
+    assert phase.judged([(100.2, 100.3), (101.25, 101.3)]) == (4, 2)
+    assert phase.judged([(100.7, 100.8), (100.7, 101.25)]) == (2, 2)
+    assert phase.judged([]) == (0, 0)
 
 
 def test_percentiles_are_values_that_were_measured():
