@@ -7,27 +7,29 @@ farther down, the run goes whose neighbours in time are closest for its age: the
 dense, the far past gets thinner, and no stretch of it is emptied first. The oldest run stays.
 
 Bytes of runs never change, only where they lie does, so what a question has opened stays as it was.
-Belongs to one thread, which never waits for the disk.
+What cannot be put away is forgotten and counted, whatever the reason. Belongs to one thread, which
+never waits for the disk.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from memory.codecs.block import TOKENS, blocks_of
+from core.repeated import Repeated
+from memory.codecs.block import TOKENS
 from memory.codecs.codec import Codec
 from memory.codecs.frozen import Frozen, freeze
 from memory.codecs.plain import Plain
 from memory.pool import KVShape
 from memory.recall.arena import Arena
-from memory.recall.disk import OVERHEAD, Disk, File
+from memory.recall.disk import OVERHEAD, Disk
+from memory.recall.gathering import fills_blocks, one_after_the_other
 from memory.recall.index import Index, Trace
 from memory.recall.kept import Archived, Away, Kept
 from memory.recall.opening import Opening
@@ -39,8 +41,6 @@ from memory.table import TokenTable
 
 log = logging.getLogger("lookout.archive")
 
-_FULL: Final = 0.9  # share of its blocks that a run fills
-_MOST_BLOCKS: Final = 3  # that it waits for
 _LANDMARKS: Final = 0.5  # of the device's bytes at most
 
 
@@ -87,6 +87,7 @@ class Archive:
         self._runs: list[Run] = []  # oldest first
         self._gathering: list[Run] = []  # steps alone, each as it is
         self._begun = False
+        self._failures = Repeated(log)
         self.forgotten = 0  # temporal steps, the lost ones included
         self.lost = 0  # temporal steps whose files were not as they were written
 
@@ -130,11 +131,23 @@ class Archive:
     def put(self, keys: Tensor, values: Tensor, tokens: TokenTable) -> None:
         """Take whole steps that the hot memory gives up, in order of time.
 
+        Those that cannot be taken are forgotten: the hot memory has given them up already.
+
         Args:
             keys: as they are stored, rotated, [layers, kv_heads, n, d].
             values: [layers, kv_heads, n, d].
             tokens: what is known of them, [n]; no sink.
         """
+        known = len(self._index) + self.forgotten + len(np.unique(tokens.group))
+        try:
+            self._put(keys, values, tokens)
+        except torch.AcceleratorError:
+            raise  # nothing on the device is as it was
+        except Exception as error:
+            self._failures.tell("archived steps were lost", error)
+            self.forgotten += known - len(self._index) - self.forgotten
+
+    def _put(self, keys: Tensor, values: Tensor, tokens: TokenTable) -> None:
         self.begin()
         self._tiers.settle()
         for group in np.unique(tokens.group):
@@ -143,7 +156,7 @@ class Archive:
             at = torch.from_numpy(known.positions)
             bare = self._rotation.take(keys[:, :, chosen], at).to(keys.dtype)
             self._gather(bare, values[:, :, chosen], known)
-        if _fills_blocks(sum(run.layout.tokens for run in self._gathering)):
+        if fills_blocks(sum(run.layout.tokens for run in self._gathering)):
             self._freeze()
         self._sink_to_disk()
 
@@ -188,7 +201,11 @@ class Archive:
         marks = self._index.landmarks([*self._runs, *self._gathering])
         runs = [self._kept(run, marks[run]) for run in self._runs if run.tier is not Tier.DISK]
         alone = [self._kept(run, marks[run]) for run in self._gathering]
-        away = [_away(run, run.file, marks[run]) for run in self._runs if run.file is not None]
+        away = [
+            Away(run.file, run.layout.tokens, run.layout.wide, run.spans, marks[run])
+            for run in self._runs
+            if run.file is not None
+        ]
         return Archived(self._codec, tuple(runs), tuple(alone), self.forgotten, tuple(away))
 
     def restore(self, state: Archived) -> None:
@@ -226,8 +243,17 @@ class Archive:
         layout, data = wrap(freeze(Plain(), bare, values, torch.from_numpy(known.positions)))
         run = Run(layout, (Span(0, len(known), float(known.time[0]), base, end - base),))
         landmark = shown.float().mean(2).to(torch.bfloat16)
-        if self._mark(run, landmark[None]) and self._hold(run, data):
+        if self._enter(run, data, landmark[None]):
             self._gathering.append(run)
+
+    def _enter(self, run: Run, data: Tensor, landmarks: Tensor) -> bool:
+        """Take a new run whole or not at all; whether it is not forgotten."""
+        try:
+            return self._mark(run, landmarks) and self._hold(run, data)
+        except BaseException:
+            if run in self._index:
+                self._index.drop(run)  # it lies nowhere
+            raise
 
     def _freeze(self) -> None:
         """Freeze the steps that are alone as one run."""
@@ -238,11 +264,16 @@ class Archive:
         )
         positions = torch.cat([x.positions for x in found])
         layout, data = wrap(freeze(self._codec, keys, values, positions))
-        run, self._gathering = Run(layout, _one_after_the_other(alone)), []
+        run, self._gathering = Run(layout, one_after_the_other(alone)), []
         self._index.join(alone, run)
         for each in alone:
             self._tiers.drop(each)
-        if self._hold(run, data):
+        try:
+            held = self._hold(run, data)
+        except BaseException:
+            self._unmark(run)  # what it was made of is gone
+            raise
+        if held:
             self._runs.append(run)
 
     def _hold(self, run: Run, data: Tensor) -> bool:
@@ -357,7 +388,7 @@ class Archive:
     def _take_back(self, kept: Kept, place: list[Run]) -> None:
         layout, data = wrap(kept.frozen)
         run = Run(layout, kept.spans)
-        if self._mark(run, kept.landmarks) and self._hold(run, data):
+        if self._enter(run, data, kept.landmarks):
             place.append(run)
 
     def _frozen(self, run: Run) -> Frozen:
@@ -369,22 +400,3 @@ class Archive:
         data = self._tiers.read(run)
         assert isinstance(data, Tensor), "it lies in memory"
         return Kept(unwrap(run.layout, data.cpu()), run.spans, landmarks)
-
-
-def _away(run: Run, file: File, landmarks: Tensor) -> Away:
-    return Away(file, run.layout.tokens, run.layout.wide, run.spans, landmarks)
-
-
-def _fills_blocks(tokens: int) -> bool:
-    """Whether so many are worth freezing together: blocks have one size, whatever they hold."""
-    blocks = blocks_of(tokens)
-    return tokens >= TOKENS and (tokens >= _FULL * TOKENS * blocks or blocks > _MOST_BLOCKS)
-
-
-def _one_after_the_other(alone: Sequence[Run]) -> tuple[Span, ...]:
-    """Where the steps of some runs lie in one of all of them."""
-    spans, start = [], 0
-    for span in (span for run in alone for span in run.spans):
-        spans.append(replace(span, start=start, stop=start + span.stop - span.start))
-        start = spans[-1].stop
-    return tuple(spans)

@@ -78,9 +78,6 @@ class Arena:
         count = -(-len(data) // self.slot)
         assert count <= self._free, "it was asked whether it fits"
         free = np.flatnonzero(self._owner[self._first :] == _FREE)[-count:] + self._first
-        key, self._next = self._next, self._next + 1
-        self._owner[free], self._taken[key] = key, free
-        self._count += count
         whole = len(data) // self.slot * self.slot
         places = torch.from_numpy(free).to(self._data.device)
         data = data.to(self._data.device)
@@ -88,6 +85,9 @@ class Arena:
             self._slots[places[: whole // self.slot]] = data[:whole].view(-1, self.slot)
         if whole < len(data):
             self._slots[int(free[-1]), : len(data) - whole] = data[whole:]
+        key, self._next = self._next, self._next + 1  # all of it is there: now it is taken
+        self._owner[free], self._taken[key] = key, free
+        self._count += count
         return key
 
     def read(self, key: int, nbytes: int) -> Tensor:

@@ -41,8 +41,8 @@ class Landmarks:
         Args:
             landmark: [layers, kv_heads, d].
         """
+        self._rows(self.count + 1)[-1].copy_(landmark)
         self.count += 1
-        self._rows(self.count)[-1].copy_(landmark)
         return self.count - 1
 
     def remove(self, row: int) -> None:

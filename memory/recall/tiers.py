@@ -181,8 +181,9 @@ class Tiers:
         if self.host is None or not self.host.fits(run.layout.nbytes):
             return False
         data = self.device.read(run.key, run.layout.nbytes)
+        key = self.host.put(data)
         self.device.drop(run.key)
-        run.key, run.tier = self.host.put(data), Tier.HOST
+        run.key, run.tier = key, Tier.HOST
         self._runs[Tier.DEVICE] -= 1
         self._runs[Tier.HOST] += 1
         return True

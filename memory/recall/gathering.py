@@ -1,0 +1,28 @@
+"""When steps that are held alone are worth freezing together, and where each then lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from memory.codecs.block import TOKENS, blocks_of
+from memory.recall.tiers import Run, Span
+
+_FULL: Final = 0.9  # share of its blocks that a run fills
+_MOST_BLOCKS: Final = 3  # that it waits for
+
+
+def fills_blocks(tokens: int) -> bool:
+    """Whether so many are worth freezing together: blocks have one size, whatever they hold."""
+    blocks = blocks_of(tokens)
+    return tokens >= TOKENS and (tokens >= _FULL * TOKENS * blocks or blocks > _MOST_BLOCKS)
+
+
+def one_after_the_other(alone: Sequence[Run]) -> tuple[Span, ...]:
+    """Where the steps of some runs lie in one of all of them."""
+    spans, start = [], 0
+    for span in (span for run in alone for span in run.spans):
+        spans.append(replace(span, start=start, stop=start + span.stop - span.start))
+        start = spans[-1].stop
+    return tuple(spans)
