@@ -19,6 +19,7 @@ from stream.kept import KeptPictures
 from stream.replay import Asked, RecordedPace, Replay, Summary
 from stream.settings import Settings
 from stream.sources import MaxPace, Pace, Sources
+from stream.sources.sampler import Sampler
 
 _TIME = re.compile(r"(\d+:){0,2}\d+(\.\d+)?")
 SPEEDS: dict[str, Callable[[], Pace]] = {"realtime": RecordedPace, "max": MaxPace}
@@ -73,7 +74,7 @@ async def run(options: RunOptions) -> None:
     settings = options.settings()
     log_to_stderr("warning")
     pace = SPEEDS[options.speed]()
-    Sources(pace).of(options.source)  # a wrong address fails before the model is loaded
+    await _check(options.source)
     with ExitStack() as stack:
         out = _json_file(options.json_file, stack)
         pictures = None if options.save_kept is None else KeptPictures(Path(options.save_kept))
@@ -88,6 +89,22 @@ async def run(options: RunOptions) -> None:
             )
             asked, summary = await replay.run(house.sources.of(options.source), options.source)
         _report(asked, summary, out)
+
+
+async def _check(url: str) -> None:
+    """What is wrong with an address, or a file, is said before the model is loaded.
+
+    Raises:
+        ConfigError: if the address is not understood.
+        SourceUnavailable: if a recording cannot be read.
+    """
+    source = Sources().of(url)()
+    if source.live:
+        return  # a camera that is away may come back
+    try:
+        await source.open(Sampler(1))
+    finally:
+        await source.close()
 
 
 def parse_time(text: str) -> float:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transformers.utils import logging as transformers_logging
+
 from core.errors import ConfigError, EngineDead, LookoutError
 from core.events import CAMERA_NAME, ModelInfo
 from stream.access.auth import Doorman
@@ -159,7 +161,9 @@ def _camera(text: str) -> tuple[str, dict[str, str]]:
 
 
 def log_to_stderr(level: str) -> None:
-    """Plain lines with time and level."""
+    """Plain lines with time and level; bars of progress only where somebody looks at them."""
+    if not sys.stderr.isatty():
+        transformers_logging.disable_progress_bar()
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
