@@ -82,5 +82,6 @@ class Panels:
             axes.set_xscale("log")
             axes.set_xticks(lengths, [f"{length:g}" for length in lengths])
             axes.xaxis.minorticks_off()
+            axes.yaxis.set_major_formatter("{x:g}")
             axes.set_xlabel("minutes of stream")
             axes.grid(alpha=0.3)

@@ -45,6 +45,11 @@ class Asking:
     questions: int
     seconds: float
 
+    def goes_on(self, elapsed_s: float, answers: int) -> bool:
+        """Whether to ask once more, so long after the first question and with so many answers."""
+        enough = answers >= self.questions
+        return elapsed_s < self.seconds * (1 if enough else 1 + PATIENCE)
+
 
 class Witnessed:
     """Notes when each frame of one camera came into memory. Touched on the event loop only.
@@ -208,13 +213,9 @@ async def _phase(
 
 async def _ask(cameras: Sequence[Camera], asking: Asking, results: list[AnswerResult]) -> None:
     began = time.monotonic()
-    end, last = began + asking.seconds, began + (1 + PATIENCE) * asking.seconds
-
-    def goes_on() -> bool:
-        return time.monotonic() < (end if len(results) >= asking.questions else last)
 
     async def asker(number: int) -> None:
-        while goes_on():
+        while asking.goes_on(time.monotonic() - began, len(results)):
             camera = cameras[number % len(cameras)]
             async with camera.ask(Question(QUESTIONS[number % len(QUESTIONS)])) as answer:
                 async for _ in answer:

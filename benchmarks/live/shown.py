@@ -42,10 +42,6 @@ of one answer alone."""
 _GOAL_LATE: Final = 0.5  # percent of due frames
 _GOAL_SLOWER: Final = 15.0  # percent
 _ENOUGH: Final = 10  # pairs; the bootstrap of fewer is too sure
-_SLOWER: Final = ("decode_slower_percent_low", "decode_slower_percent_high")
-_LATE: Final = (
-    "long_frames_due", "long_frames_late", "long_late_percent_low", "long_late_percent_high",
-)  # fmt: skip
 
 
 def turned(rows: Sequence[Row]) -> dict[float, list[Row]]:
@@ -70,14 +66,14 @@ def page(rows: Sequence[Row]) -> str:
 
 def judged(total: Row) -> str:
     """Whether what was measured of one contender over all lengths shows the two goals."""
-    pairs, due, late = (total.get(key, 0) for key in ("pairs", *_LATE[:2]))
-    slower = "too few pairs to say"
+    pairs, slower = total.get("pairs", 0), "too few pairs to say"
     if pairs >= _ENOUGH:
-        slower = _verdict(*(total[key] for key in _SLOWER), _GOAL_SLOWER)
+        slower = _verdict(total, "decode_slower_percent", _GOAL_SLOWER)
+    late = _verdict(total, "long_late_percent", _GOAL_LATE)
     return (
         f"{total['contender']}: decoding at most {_GOAL_SLOWER:g}% slower: {slower} ({pairs} "
-        f"pairs); at most {_GOAL_LATE:g}% of frames late during long answers: "
-        f"{_verdict(*(total[key] for key in _LATE[2:]), _GOAL_LATE)} ({late} of {due})"
+        f"pairs); at most {_GOAL_LATE:g}% of frames late during long answers: {late} "
+        f"({total['long_frames_late']} of {total['long_frames_due']})"
     )
 
 
@@ -94,8 +90,8 @@ def summary(totals: Sequence[Row]) -> str:
     return f"## All lengths together\n\n{markdown(table)}\n\n{said}"
 
 
-def _verdict(low: float, high: float, goal: float) -> str:
+def _verdict(total: Row, figure: str, goal: float) -> str:
     """A goal is met or missed only if the whole interval says so."""
-    if high <= goal:
+    if total[f"{figure}_high"] <= goal:
         return "met"
-    return "missed" if low > goal else "open, the interval holds the goal"
+    return "missed" if total[f"{figure}_low"] > goal else "open, the interval holds the goal"

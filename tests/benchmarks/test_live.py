@@ -11,7 +11,7 @@ import pytest
 from benchmarks.live import main
 from benchmarks.live.contenders import CONTENDERS
 from benchmarks.live.figures import COLUMNS, percentile
-from benchmarks.live.house import Witnessed
+from benchmarks.live.house import PATIENCE, Asking, Witnessed
 from benchmarks.live.stage import Phase
 from core.frames import Frame, Segment
 from core.kept import KeptStep
@@ -126,13 +126,12 @@ def test_alone_every_camera_is_watched_and_asked_and_frames_that_come_late_are_c
     assert "expected: 1 s" in capfd.readouterr().err
 
 
-def test_alone_it_is_asked_until_there_are_answers_enough(model, tmp_path, capfd):
-    rows = tmp_path / "r.json"
-    call = [*model, "--fps", "8", "--seconds", "1", "--questions", "3", "--json", str(rows)]
-    assert main([*call, "-c", "answer.max_tokens=500"]) == 0
-    (row,) = json.loads(rows.read_text())
-    assert row["answers"] >= 3
-    capfd.readouterr()
+def test_it_is_asked_for_the_seconds_given_and_longer_only_while_answers_are_too_few():
+    asking = Asking(askers=1, questions=100, seconds=20.0)
+    assert asking.goes_on(19.9, 500)
+    assert not asking.goes_on(20.0, 100)
+    assert asking.goes_on(20.0, 99)
+    assert not asking.goes_on(20.0 * (1 + PATIENCE), 99)
 
 
 @pytest.mark.parametrize(
