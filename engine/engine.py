@@ -17,6 +17,7 @@ from engine.admission import Admission
 from engine.bank import Bank
 from engine.commands import Command, nobody
 from engine.decoding import graphed
+from engine.demand import Room
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.lanes import Lane
 from engine.limits import Limits
@@ -107,11 +108,16 @@ class Engine:
         self._wake = threading.Condition()
         self._places = Places(self.limits.answers, self.limits.waiting)
         self._admission = Admission(
-            lambda: composer.cost,
-            composer.prefill_tokens,
-            composer.encode_tokens,
-            composer.full_ms,
+            lambda: composer.costs,
+            Room(
+                composer.prefill_tokens,
+                composer.encode_tokens,
+                composer.full_ms,
+                model.frames_per_step,
+                model.frames_per_step * self.limits.segment_steps,
+            ),
             self.limits.load,
+            self.limits.lag_s,
         )
         self._closing = False
         self._dead: EngineDead | None = None
@@ -204,6 +210,10 @@ class Engine:
     def finish(self, handle: MemoryHandle) -> None:
         """Nothing more is due of a camera: others may have its time. Its memory stays."""
         self._admission.leave(handle.number)
+
+    def away(self, handle: MemoryHandle, *, away: bool) -> None:
+        """A camera's source delivers nothing, or does again; the time that it needs stays its."""
+        self._admission.away(handle.number, away=away)
 
     def check_time(self, fps: float, instead_of: MemoryHandle) -> None:
         """Whether there is time for a camera in the place of another, or it needs no more.

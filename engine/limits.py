@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +30,8 @@ class Limits:
         noting: tokens of each capacity that are for notes; 0 where none are taken.
         note_tokens: that asking for a note and saying it take at most.
         load: share of the engine's time that cameras may need together.
+        lag_s: seconds within which frames shall be in memory, also if those of all cameras come at
+            once; where it would take longer, one more camera is refused.
     """
 
     cameras: int = 4
@@ -45,6 +48,7 @@ class Limits:
     noting: int = 0
     note_tokens: int = 0
     load: float = 0.95
+    lag_s: float = math.inf
 
     def reach(self, positions: int | None) -> Reach | None:
         """How far back memories may hold something, so that the ends of answers still reach it.

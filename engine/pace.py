@@ -77,8 +77,8 @@ class StepPace:
         """Whether enough steps were timed for the costs to mean something."""
         return self._steps >= SETTLING
 
-    def note(self, load: Load, ms: float) -> None:
-        """A step took so long.
+    def note(self, load: Load, ms: float) -> bool:
+        """A step took so long; whether that says something.
 
         Args:
             load: what it did.
@@ -87,7 +87,7 @@ class StepPace:
         kind = (load.rows > 0, load.prefilled > 0, load.encoded > 0)
         if self._warm[kind] < WARMING:
             self._warm[kind] += 1
-            return
+            return False
         error = ms - self.cost.of(load)
         floor = UNUSUAL_MS + UNUSUAL_SHARE * ms
         bound = BOUND * max(self._usual, floor)
@@ -96,6 +96,7 @@ class StepPace:
         # The error itself would let one outlier excuse the next; this much still grows quickly.
         self._usual += RATE / 2 * (min(abs(error), 2 * bound) - self._usual)
         self._steps += 1
+        return True
 
     def room(self, rows: int, steps: float = 1.0) -> float:
         """Milliseconds for prefill and encodes beside the decode rows.

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.pace import Cost, Load, StepPace, fitting
+from engine.prices import Prices
 from engine.turns import Turns, Waiting, parts
 
 __all__ = ["Load", "Scheduler", "StepPlan", "Waiting"]
@@ -54,6 +55,8 @@ class Scheduler:
     prefill_tokens: int = 256
     encode_tokens: int = 1024
     pace: StepPace | None = None
+    _prices: Prices = field(default_factory=Prices, repr=False)
+    _noted: bool = field(default=False, repr=False)  # the last step says something
     _prefills: Turns = field(default_factory=Turns, repr=False)
     _encodes: Turns = field(default_factory=Turns, repr=False)
 
@@ -74,7 +77,7 @@ class Scheduler:
         questions = [job for job in prefills if job.urgent]
         segments = self._prefills.order(job for job in prefills if not job.urgent)
         room = self._room(len(decoding), 1 if decoding or questions else UNHEARD)
-        to_see = self._encode_budget(room, bool(prefills))
+        to_see = self._encode_budget(room, sum(job.size for job in prefills))
         seen, size = self._encode(encodes, to_see)
         budget = self._prefill_budget(room, size)
         kept = min(-(-budget // WATCHING), sum(job.size for job in segments))
@@ -90,8 +93,13 @@ class Scheduler:
 
     @property
     def cost(self) -> Cost | None:
-        """What steps cost; None while too little was measured. From any thread."""
+        """What a step like the last costs; None while too little was measured. From any thread."""
         return self.pace.cost if self.pace is not None and self.pace.measured else None
+
+    @property
+    def costs(self) -> tuple[Cost, ...]:
+        """What any step may cost; none while too little was measured. From any thread."""
+        return self._prices.costs
 
     @property
     def full_ms(self) -> float:
@@ -100,8 +108,14 @@ class Scheduler:
 
     def note(self, load: Load, ms: float) -> None:
         """A step that did so much took so many milliseconds."""
-        if self.pace is not None:
-            self.pace.note(load, ms)
+        self._noted = self.pace is not None and self.pace.note(load, ms)
+        if self._noted:
+            self._prices.note(load, ms)
+
+    def took(self, ms: float) -> None:
+        """The step just noted took so many milliseconds with all that is not timed of it."""
+        if self._noted:
+            self._prices.took(ms)
 
     def leave(self, camera: int) -> None:
         """A camera is gone: forget whose turn it was. Idempotent."""
@@ -122,11 +136,11 @@ class Scheduler:
             left -= job.size
         return tuple(job for job, _ in chosen), sum(size for _, size in chosen)
 
-    def _encode_budget(self, room: float | None, shared: bool) -> int:
-        """Visual tokens; half of the room where prefill wants the other half."""
+    def _encode_budget(self, room: float | None, to_prefill: int) -> int:
+        """Visual tokens: what prefill leaves of the room, half of it in any case."""
         if room is None or self.pace is None:
             return self.encode_tokens
-        fits = room / 2 if shared else room
+        fits = max(room / 2, room - self.pace.cost.prefilled * to_prefill)
         return fitting(fits, self.pace.cost.encoded, 1, self.encode_tokens)
 
     def _prefill_budget(self, room: float | None, encoded: int) -> int:

@@ -111,12 +111,15 @@ class Steps:
             self._forward(plan)
             encoded = self._encode(plan)
         load = Load(len(plan.decode), sum(tokens for _, tokens in plan.prefill), encoded)
-        if load != Load():
-            for done, ms in self._runner.watch.stop(load):
-                self._scheduler.note(done, ms)
+        timed = self._runner.watch.stop(load) if load != Load() else []
+        for done, ms in timed:
+            self._scheduler.note(done, ms)
         self._forget_finished()
         self.counters["steps"] += 1
-        self.counters["busy_ms"] += round((time.monotonic() - began) * 1000)
+        whole = (time.monotonic() - began) * 1000
+        self.counters["busy_ms"] += round(whole)
+        if timed:
+            self._scheduler.took(whole)
 
     def close_memory(self, handle: MemoryHandle) -> None:
         """Release a camera's memory and end its segments; answers are swept."""

@@ -111,6 +111,7 @@ def engine_for(model: VideoLanguageModel, settings: Settings) -> Engine:
         bank_steps=settings.answer.bank_steps if chooses else 0,
         recall_budget=settings.memory.archive.budget if settings.memory.archive.max_bytes else 0,
         load=settings.engine.max_load,
+        lag_s=settings.overload.target_lag_s,
     )
     scheduler = Scheduler(
         prefill_tokens=settings.engine.prefill_tokens,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import Busy, Overloaded
 from engine.admission import MEANT, Admission
+from engine.demand import Room
 from engine.engine import Engine
 from engine.limits import Limits
 from engine.pace import Cost, StepPace
@@ -23,8 +24,9 @@ from tests.tiny import ours, segment
 COST = Cost(step=10.0, row=1.0, prefilled=0.1, encoded=0.2)
 
 
-def admission(cost: Cost | None = COST, most: float = 0.95) -> Admission:
-    return Admission(lambda: cost, 1000, 2000, math.inf, most)
+def admission(*costs: Cost, most: float = 0.95, full_ms: float = math.inf) -> Admission:
+    """That of an engine whose steps cost one of these."""
+    return Admission(lambda: costs, Room(1000, 2000, full_ms), most)
 
 
 def fed(accounts: Admission, camera: int = -1) -> Admission:
@@ -38,7 +40,7 @@ NEED = (100 * 0.2 + 25 * 0.1 + 10 * 0.05) / 1000  # seconds of the engine's time
 
 
 def test_a_camera_needs_what_its_frames_cost():
-    accounts = admission()
+    accounts = admission(COST)
     accounts.admit(1, 4.0)
     assert accounts.share(1) is None, "nothing was measured"
     fed(accounts, 1)
@@ -47,7 +49,7 @@ def test_a_camera_needs_what_its_frames_cost():
 
 
 def test_one_that_does_not_fit_is_refused_with_what_it_would_need_and_what_would_help():
-    accounts = fed(admission())
+    accounts = fed(admission(COST))
     accounts.admit(1, 20.0)
     accounts.admit(2, 17.0)
     with pytest.raises(Overloaded) as refused:
@@ -65,7 +67,7 @@ def test_one_that_does_not_fit_is_refused_with_what_it_would_need_and_what_would
 
 
 def test_one_in_the_place_of_another_may_need_what_that_one_did_however_full_it_is():
-    accounts = fed(admission())
+    accounts = fed(admission(COST))
     accounts.admit(1, 30.0, anyway=True)
     accounts.admit(2, 30.0, anyway=True)
     accounts.check(30.0, instead_of=1)
@@ -78,9 +80,9 @@ def test_one_in_the_place_of_another_may_need_what_that_one_did_however_full_it_
     assert "detach another" not in str(refused.value)
 
 
-@pytest.mark.parametrize("cost", [None, COST])
-def test_before_something_was_measured_nobody_is_refused(cost):
-    accounts = admission(cost)
+@pytest.mark.parametrize("costs", [(), (COST,)])
+def test_before_something_was_measured_nobody_is_refused(costs):
+    accounts = admission(*costs)
     for camera in range(100):
         accounts.admit(camera, 60.0)
 
@@ -91,7 +93,7 @@ def test_before_something_was_measured_nobody_is_refused(cost):
     most=st.floats(0.1, 2),
 )
 def test_those_who_are_in_never_need_more_than_there_is(fps, cost, most):
-    accounts = fed(admission(cost, most))
+    accounts = fed(admission(cost, most=most))
     for camera, rate in enumerate(fps):
         shares = [accounts.share(one) or 0.0 for one in range(camera)]
         try:
@@ -103,20 +105,77 @@ def test_those_who_are_in_never_need_more_than_there_is(fps, cost, most):
 
 
 def test_where_steps_are_short_their_fixed_part_is_shared_by_less():
-    accounts = fed(Admission(lambda: COST, 1000, 2000, 60.0, 0.95))
+    accounts = fed(admission(COST, full_ms=60.0))
     accounts.admit(1, 4.0)
     work = 100 * 0.2 + 25 * 0.1
     assert accounts.share(1) == pytest.approx(4 * (work + 10 * work / 50) / 1000)
 
 
 def test_a_camera_with_small_pictures_counts_for_what_it_makes_itself():
-    accounts = admission()
+    accounts = admission(COST)
     accounts.admit(1, 4.0)
     accounts.admit(2, 4.0)
     fed(accounts, 1)
     for _ in range(MEANT):
         accounts.note(2, 2, 20, 5)
     assert accounts.share(2) == pytest.approx(accounts.share(1) / 10)
+
+
+def test_whoever_is_let_in_fits_whatever_of_a_step_is_fixed():
+    """Of two accounts the dearer one counts, for what a camera needs and for who comes in."""
+    dear = Cost(prefilled=0.2, encoded=0.4)
+    accounts = fed(admission(COST, dear))
+    accounts.admit(1, 10.0)
+    assert accounts.share(1) == pytest.approx(10 * (100 * 0.4 + 25 * 0.2) / 1000)
+    accounts.admit(2, 10.0)
+    with pytest.raises(Overloaded, match="90% busy"):
+        accounts.admit(3, 10.0)
+
+
+def test_an_offline_camera_keeps_its_place_and_refusals_say_what_it_holds():
+    accounts = fed(admission(COST))
+    for camera in (1, 2, 3):
+        accounts.admit(camera, 12.0)
+    accounts.away(1, away=True)
+    accounts.away(77, away=True)  # nobody knows it
+    with pytest.raises(
+        Overloaded, match=r"with 3 cameras \(one of them is offline and holds 28%\)"
+    ):
+        accounts.admit(4, 12.0)
+    accounts.away(2, away=True)
+    with pytest.raises(Overloaded, match=r"\(2 of them are offline and hold 55%\)"):
+        accounts.admit(4, 12.0)
+    accounts.away(1, away=False)
+    accounts.away(2, away=False)
+    with pytest.raises(Overloaded) as refused:
+        accounts.admit(4, 12.0)
+    assert "offline" not in str(refused.value), "all are back, and nobody has taken their place"
+    accounts.away(3, away=True)
+    accounts.leave(3)
+    accounts.admit(4, 12.0)
+
+
+def test_where_turns_would_come_too_rarely_for_a_fast_camera_it_is_refused_and_told_what_would_do():
+    """Steps that take 100 ms whatever they hold: the engine is hardly busy, and yet too slow."""
+    cost = Cost(step=100.0, encoded=0.001)
+    accounts = fed(Admission(lambda: (cost,), Room(1000, 2000, 200.0, 2, 4), 0.95))
+    for camera in range(3):
+        accounts.admit(camera, 4.0)
+    with pytest.raises(Overloaded, match=r"every 0\.3\d* s.* raise segment\.max_steps") as refused:
+        accounts.admit(4, 30.0)
+    possible = float(re.findall(r"at most ([\d.]+) frames", str(refused.value))[0])
+    assert possible == pytest.approx(4 / 0.3, abs=0.5)
+    accounts.admit(4, possible - 0.1)
+
+
+def test_cameras_whose_frames_come_at_once_wait_for_each_other_no_longer_than_they_may():
+    """At a frame every ten seconds they need hardly any time, but perhaps all at the same time."""
+    cost = Cost(encoded=1.0)
+    accounts = fed(Admission(lambda: (cost,), Room(1000, 2000, 200.0), 0.95, patience_s=2.0))
+    for camera in range(9):
+        accounts.admit(camera, 0.1)
+    with pytest.raises(Overloaded, match=r"2\.2 s to be remembered: detach.*target_lag_s \(2\)"):
+        accounts.admit(9, 0.1)
 
 
 LIMITS = Limits(
