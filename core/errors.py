@@ -17,6 +17,7 @@ LookoutError
 |   |-- MemoryDamaged        what was saved of it is not whole: it starts empty
 |   |-- MemoryForeign        what was saved of it fits no more: it starts empty
 |   |-- MemoryNotSaved       retryable: the disk would not take it
+|   |-- MemoryLost           what it remembered is given up: it starts empty
 |   `-- SourceUnavailable    retried for ever; carries a reason
 |-- ConversationError        this conversation closes
 |   |-- ProtocolViolation
@@ -146,6 +147,12 @@ class MemoryNotSaved(CameraError):
 
     retryable = True
     code = "memory_not_saved"
+
+
+class MemoryLost(CameraError):
+    """A change of a memory failed and could not be taken back."""
+
+    code = "memory_lost"
 
 
 class SourceUnavailable(CameraError):

@@ -7,7 +7,7 @@ kept a second time, as the language model would read it. Belongs to the engine's
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 
@@ -30,18 +30,13 @@ class Bank:
             raise ValueError(f"a bank holds at least 1 temporal step, not {capacity}")
         self._steps: deque[VisualTokens] = deque(maxlen=capacity)
 
-    def keep(self, tokens: VisualTokens) -> None:
-        """Take in the temporal steps of `tokens`, pruned, in order of time.
-
-        Their features and DeepStack rows are copied, so that the bank holds no segment's dense
-        tensors alive; what they received of the vision tower's attention is left out.
-        """
-        if self._steps and self._steps[-1].grid[1:] != tokens.grid[1:]:
-            self._steps.clear()
-        for place in range(tokens.grid.t):
-            step = tokens.steps(place, place + 1)
+    def keep(self, steps: Iterable[VisualTokens]) -> None:
+        """Take in temporal steps as `banked` gives them, in order of time; cannot fail."""
+        for step in steps:
+            if self._steps and self._steps[-1].grid[1:] != step.grid[1:]:
+                self._steps.clear()
             if len(step):
-                self._steps.append(_without_attention(step))
+                self._steps.append(step)
 
     @property
     def steps(self) -> tuple[VisualTokens, ...]:
@@ -56,6 +51,15 @@ class Bank:
             for step in self._steps
             for rows in (step.features, step.index, *step.deepstack)
         )
+
+
+def banked(tokens: VisualTokens) -> list[VisualTokens]:
+    """Pruned tokens as a bank takes them: single temporal steps, copied.
+
+    So the bank holds no segment's dense tensors alive; what they received of the vision tower's
+    attention is left out.
+    """
+    return [_without_attention(tokens.steps(i, i + 1)) for i in range(tokens.grid.t)]
 
 
 def joined(steps: Sequence[VisualTokens]) -> VisualTokens:
@@ -75,4 +79,5 @@ def joined(steps: Sequence[VisualTokens]) -> VisualTokens:
 
 
 def _without_attention(step: VisualTokens) -> VisualTokens:
-    return VisualTokens(step.features, step.index, step.grid, step.times, step.deepstack)
+    deepstack = tuple(rows.clone() for rows in step.deepstack)
+    return VisualTokens(step.features.clone(), step.index.clone(), step.grid, step.times, deepstack)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.errors import EngineDead, GenerationFailed, LookoutError
-from engine.steps import DEVICE_FAILED
+from engine.failing import DEVICE_FAILED
 
 log = logging.getLogger("lookout.engine")
 

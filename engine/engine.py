@@ -176,7 +176,11 @@ class Engine:
             EngineDead: if the engine has ended.
         """
         check(self.limits, self._speaking, eviction, selecting, recalling)
-        handle = MemoryHandle(OnlinePruner(policy, budget), on_note=on_note, recalling=recalling)
+        handle = MemoryHandle(
+            OnlinePruner(policy, budget),
+            on_note=lambda note: self._steps.tell(on_note, note),
+            recalling=recalling,
+        )
         if selecting is not None:
             handle.selecting, handle.bank = selecting, Bank(selecting.bank_steps)
         if fps is not None:
@@ -185,7 +189,7 @@ class Engine:
         def told(result: Perceived | LookoutError) -> None:
             if isinstance(result, LookoutError):
                 self._admission.leave(handle.number)
-            listener(result)
+            self._steps.tell(listener, result)
 
         def failed(error: LookoutError) -> None:
             self._steps.close_memory(handle)
@@ -200,7 +204,11 @@ class Engine:
         Raises:
             EngineDead: if the engine has ended.
         """
-        self._submit(lambda: self._steps.save(handle, listener), listener)
+
+        def told(result: MemoryState | LookoutError) -> None:
+            self._steps.tell(listener, result)
+
+        self._submit(lambda: self._steps.save(handle, told), told)
 
     def close_memory(self, handle: MemoryHandle) -> None:
         """Give a memory back, ending its segments and answers. Idempotent, returns at once."""
@@ -254,7 +262,7 @@ class Engine:
             if isinstance(result, Perceived) and segment is not None:
                 prefilled = 0 if job.chunk is None else len(job.chunk)
                 self._admission.note(handle.number, len(segment.frames), job.size, prefilled)
-            listener(result)
+            self._steps.tell(listener, result)
 
         job = SegmentJob(handle, segment, told, budget=budget)
         with self._wake:
@@ -307,6 +315,7 @@ class Engine:
         told: PerceiveListener,
     ) -> None:
         """Make a camera's memory, on the engine's thread."""
+        archive = None
         try:
             recalling = handle.recalling
             archive = recalling.archive(self.model) if recalling is not None else None
@@ -320,6 +329,8 @@ class Engine:
                 self.limits.noting,
             )
         except LookoutError as error:
+            if archive is not None:
+                archive.close()
             handle.closed = True
             told(error)
             return

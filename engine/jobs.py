@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from core.errors import CameraError
 from core.frames import Segment
 from core.histogram import Histogram
 from core.kept import KeptStep
@@ -52,6 +53,7 @@ class MemoryHandle:
     on_their_way: int = 0  # segments handed in and not yet told about
     held_back: int = 0  # frames of steps that the pruner has not decided about yet
     closed: bool = False
+    why: CameraError = field(default_factory=lambda: CameraError("the camera was detached"))
     unnoted: Stretch = field(default_factory=Stretch)  # what came in since its newest note
     on_note: NoteListener = unheard
     selecting: Selecting | None = None  # None: answers read the memory
@@ -81,6 +83,7 @@ class SegmentJob:
     kept: int = 0
     forgotten: int = 0  # tokens that memory gave up before it was prefilled
     steps: tuple[KeptStep, ...] = ()
+    banked: list[VisualTokens] = field(default_factory=list)  # for the bank, one temporal step each
 
 
 @dataclass(slots=True, eq=False)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.errors import LookoutError
 from core.kept import KeptStep
 from core.tokens import VisualTokens
+from engine.bank import banked
 from engine.jobs import MemoryHandle, SegmentJob
 from engine.limits import PROXY
 from engine.requests import Perceived
@@ -30,7 +31,7 @@ DRIFT = 4096
 
 
 class Perception:
-    """The stages of a `SegmentJob`, each leaving the memory valid."""
+    """The stages of a `SegmentJob`; one that fails leaves its camera's memory as it was."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
@@ -54,26 +55,41 @@ class Perception:
         return job.tokens is not None
 
     def lay_out(self, job: SegmentJob) -> None:
-        """Prune what was seen (or flush) and lay out the steps that could be decided."""
+        """Prune what was seen (or flush) and lay out the steps that could be decided.
+
+        If it fails, this segment's pictures are as if they had never come.
+        """
+        handle = job.handle
+        before, held_back = handle.pruner.mark(), handle.held_back
+        try:
+            job.chunk = self._runner.model.prefix() if job.is_sink else self._decide(job)
+            self._make_ready(job)
+        except BaseException:
+            handle.pruner.rewind(before)
+            handle.held_back = held_back
+            raise
+
+    def _decide(self, job: SegmentJob) -> Chunk | None:
+        """What the pruner says now; None if it waits for the next step."""
         handle, model = job.handle, self._runner.model
-        pruner, memory = handle.pruner, _memory(handle)
-        if job.is_sink:
-            job.chunk = model.prefix()
-        else:
-            encoded, kept = pruner.encoded, pruner.kept
-            pruner.budget = job.budget or pruner.budget
-            decided = pruner.push(job.tokens) if job.tokens is not None else pruner.flush()
-            job.encoded, job.kept = pruner.encoded - encoded, pruner.kept - kept
-            job.frames = self._decided_frames(job)
-            job.steps = tuple(step for run in decided for step in kept_steps(run))
-            position = memory.next_position
-            chunks = []
-            for steps in decided:
-                if handle.bank is not None:
-                    handle.bank.keep(steps)
-                chunks.append(model.lay_steps(steps, position))
-                position = chunks[-1].next_position
-            job.chunk = join(chunks) if chunks else None
+        pruner, position = handle.pruner, _memory(handle).next_position
+        encoded, kept = pruner.encoded, pruner.kept
+        pruner.budget = job.budget or pruner.budget
+        decided = pruner.push(job.tokens) if job.tokens is not None else pruner.flush()
+        job.encoded, job.kept = pruner.encoded - encoded, pruner.kept - kept
+        job.frames = self._decided_frames(job)
+        job.steps = tuple(step for run in decided for step in kept_steps(run))
+        chunks = []
+        for steps in decided:
+            chunks.append(model.lay_steps(steps, position))
+            position = chunks[-1].next_position
+        if handle.bank is not None:
+            job.banked = [step for steps in decided for step in banked(steps)]
+        return join(chunks) if chunks else None
+
+    def _make_ready(self, job: SegmentJob) -> None:
+        """Everything that the prefill needs."""
+        memory = _memory(job.handle)
         job.tokens = None
         if job.chunk is not None:
             job.forgotten = memory.keep_within_reach(job.chunk.next_position)
@@ -112,6 +128,8 @@ class Perception:
             )
             # What was said meanwhile may have moved it on.
             memory.next_position = max(memory.next_position, job.chunk.next_position)
+        if job.handle.bank is not None:
+            job.handle.bank.keep(job.banked)
         job.handle.unnoted.add(job.steps)
         self.finish(job)
         job.listener(
@@ -162,9 +180,10 @@ class Perception:
         try:
             self._runner.forward([Row(chunk, None, scratch)])
             slots, positions = scratch.view().slots, _positions(chunk)
-            memory.move_sink(slots[: len(sink)], positions[: len(sink)])
-            if notes:
-                memory.move_notes(notes, slots[len(sink) :], positions[len(sink) :])
+            with memory.change():
+                memory.move_sink(slots[: len(sink)], positions[: len(sink)])
+                if notes:
+                    memory.move_notes(notes, slots[len(sink) :], positions[len(sink) :])
         finally:
             scratch.release()
 

@@ -175,6 +175,11 @@ class Seeking:
             came = came[1:]
         return Recalled()
 
+    def abandon(self) -> None:
+        """Nobody reads it any more: ask the disk no more for what has not come. Idempotent."""
+        if self._opening is not None:
+            self._opening.abandon()
+
 
 def seek(runner: Runner, snapshot: Snapshot, archive: Archive, text: str, budget: int) -> Seeking:
     """Find what a question reads of an archive, and begin to fetch it.

@@ -58,10 +58,10 @@ class Runner:
     def forward(self, rows: Sequence[Row]) -> Tensor:
         """Run all rows packed, weights read once; logits of each row's last token [rows, vocab].
 
-        If it fails, the scratches are as they were before, and no query of it was noted.
+        If it fails, the scratches are as they were before, and nothing of it was noted.
         """
         held = [row.scratch.held for row in rows]
-        noted = [(row.observed, row.observed.asked) for row in rows if row.observed is not None]
+        noted = [(row.observed, row.observed.mark()) for row in rows if row.observed is not None]
         try:
             if self._decoding is not None and self._decoding.takes(rows):
                 with record_function("lookout.decode"):
@@ -71,8 +71,8 @@ class Runner:
         except BaseException:
             for row, before in zip(rows, held, strict=True):
                 row.scratch.rewind(before)
-            for observed, asked in noted:
-                observed.rewind(asked)
+            for observed, mark in noted:
+                observed.rewind(mark)
             raise
 
     def _plan(self, rows: Sequence[Row]) -> Plan:

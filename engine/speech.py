@@ -112,6 +112,7 @@ class Speech:
         if not self._sight.keeps_snapshot:
             answer.snapshot.release()
         self._number_input(answer)
+        answer.seeking = None  # its bytes are in the private pages now
         answer.text = Detokenizer(self._runner.model.detokenize)
         answer.generator = _generator(answer.ask)
         answer.listener.begun(
@@ -173,16 +174,20 @@ class Speech:
         """Release everything and tell the listener, once."""
         if answer.over:
             return
-        answer.over, answer.bank, answer.seeking = True, (), None
+        answer.over, answer.bank = True, ()
         if answer.snapshot is not None:
             answer.snapshot.release()
         if answer.scratch is not None:
             answer.scratch.release()
-        if answer.text is not None and reason != "error" and (rest := answer.text.flush()):
-            answer.listener.delta(rest)
-        seconds = answer.last_at - answer.first_at
-        gaps = answer.gaps.counts
-        answer.listener.ended(Ended(reason, answer.said, seconds, error, answer.t_end, gaps))
+        if answer.seeking is not None:
+            answer.seeking.abandon()
+            answer.seeking = None
+        seconds, gaps = answer.last_at - answer.first_at, answer.gaps.counts
+        try:
+            if answer.text is not None and reason != "error" and (rest := answer.text.flush()):
+                answer.listener.delta(rest)
+        finally:  # once an answer has begun, somebody waits for this and nothing else
+            answer.listener.ended(Ended(reason, answer.said, seconds, error, answer.t_end, gaps))
 
     def fail(self, answer: AnswerHandle, error: AnswerError) -> None:
         """End it with an error."""

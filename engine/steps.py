@@ -5,31 +5,32 @@ Runs on the engine's thread only. A failure ends what it hit (a segment, an answ
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import ParamSpec, TypeVar
 
-import torch
 from torch import Tensor
 
 from core.errors import (
     AnswerError,
-    CameraError,
+    Busy,
+    CapacityExceeded,
     EngineDead,
     FrameError,
     GenerationFailed,
     LookoutError,
     MemoryDamaged,
+    MemoryLost,
     MemoryNotSaved,
 )
+from engine.failing import Failures
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.limits import Limits
 from engine.noting import NoteTaker, Noting, told
 from engine.pace import Load
 from engine.perception import Perception
-from engine.requests import Perceived, PerceiveListener, SaveListener
+from engine.requests import FinishReason, Perceived, PerceiveListener, SaveListener
 from engine.runner import Row, Runner
 from engine.scheduler import Scheduler, StepPlan, Waiting
 from engine.speaking import DEFAULT, Speaking
@@ -37,12 +38,9 @@ from engine.speech import Speech
 from engine.work import Work
 from memory.saving.state import MemoryState
 
-log = logging.getLogger("lookout.engine")
-
 Given = ParamSpec("Given")
+Told = TypeVar("Told")
 Job = SegmentJob | AnswerHandle
-# After these nothing on the device can be relied on; a process that goes on would only fail slowly.
-DEVICE_FAILED = (torch.OutOfMemoryError, torch.AcceleratorError)
 
 
 class Steps:
@@ -64,6 +62,7 @@ class Steps:
         self._work = work
         self._limits = limits
         self.counters: Counter[str] = Counter()
+        self._failures = Failures(self.counters, runner.model.device)
         self._notes = None if noting is None else NoteTaker(runner, noting, self.counters)
 
     def accept(self, answer: AnswerHandle) -> None:
@@ -74,7 +73,7 @@ class Steps:
         """A new segment; one that no model could see is lost at once."""
         job.handle.segments.append(job)
         if job.handle.closed:
-            self._perception.fail(job, CameraError("the camera was detached"))
+            self._lose(job, job.handle.why)
         elif job.segment is not None:
             self._guard(job, self._measure, job)
 
@@ -82,9 +81,9 @@ class Steps:
         """End what was cancelled or lost its camera."""
         for answer in list(self._work.everyone()):
             if answer.cancelled:
-                self._speech.end(answer, "cancelled")
+                self._end(answer, "cancelled")
             elif answer.memory.closed:
-                self._speech.fail(answer, GenerationFailed("the camera was detached"))
+                self._end(answer, "error", GenerationFailed(str(answer.memory.why)))
         if self._notes is not None:
             self._notes.sweep()
         self._forget_finished()
@@ -121,22 +120,24 @@ class Steps:
         if timed:
             self._scheduler.took(whole)
 
+    def tell(self, listener: Callable[[Told], None], result: Told) -> None:
+        """Tell a listener, whose own failure is only logged."""
+        self._failures.attempt("a listener failed", listener, result)
+
     def close_memory(self, handle: MemoryHandle) -> None:
         """Release a camera's memory and end its segments; answers are swept."""
         handle.closed = True
         self._scheduler.leave(handle.number)
-        try:
-            for job in list(handle.segments):
-                self._perception.fail(job, CameraError("the camera was detached"))
-        finally:  # whatever a listener does, the pages come back
-            if handle.memory is not None:
-                handle.memory.release()
-                handle.memory = handle.bank = None
-            if handle in self._work.memories:
-                self._work.memories.remove(handle)
-            if self._notes is not None:
-                self._notes.drop(handle)
-            self.sweep()
+        for job in list(handle.segments):
+            self._lose(job, handle.why)
+        if handle.memory is not None:
+            handle.memory.release()
+            handle.memory = handle.bank = None
+        if handle in self._work.memories:
+            self._work.memories.remove(handle)
+        if self._notes is not None:
+            self._notes.drop(handle)
+        self.sweep()
 
     def lose(self, job: Job, error: LookoutError) -> None:
         """End a segment or an answer that could not even be accepted."""
@@ -147,14 +148,16 @@ class Steps:
         """Fill a new memory with what one held before, instead of the fixed beginning alone."""
         memory = handle.memory
         assert memory is not None, "it was just made"
-        try:
-            memory.restore(state)
-        except DEVICE_FAILED:
-            raise  # what was saved is not to blame, and must not be put aside
-        except Exception as error:
-            log.exception("a memory could not be restored")
+        lost = self._failures.attempt("a memory could not be restored", memory.restore, state)
+        if lost is not None:
             self.close_memory(handle)
-            listener(MemoryDamaged(f"it could not be restored: {type(error).__name__}"))
+            if isinstance(lost, Busy):  # what was saved is not to blame, and is not put aside
+                lost = CapacityExceeded("no memory is left to restore it")
+            listener(
+                MemoryDamaged("it could not be restored: the log says why")
+                if isinstance(lost, GenerationFailed)
+                else lost
+            )
             return
         for note in memory.notes:
             handle.on_note(told(self._runner.model, note))
@@ -164,26 +167,23 @@ class Steps:
 
     def save(self, handle: MemoryHandle, listener: SaveListener) -> None:
         """Copy what a camera's memory holds; a failure hits this copy and nothing else."""
-        try:
-            if handle.memory is None:
-                listener(CameraError("the camera was detached"))
-            else:
-                listener(handle.memory.state())
-        except DEVICE_FAILED:
-            raise
-        except Exception as error:
-            log.exception("a memory could not be copied")
-            listener(MemoryNotSaved(f"the memory could not be copied: {type(error).__name__}"))
+        if handle.memory is None:
+            listener(handle.why)
+            return
+        state = self._failures.attempt("a memory could not be copied", handle.memory.state)
+        if isinstance(state, LookoutError):
+            state = MemoryNotSaved(f"the memory could not be copied: {state}")
+        listener(state)
 
     def abandon(self, reason: EngineDead) -> None:
         """Tell everybody that the engine has ended and release everything."""
         for answer in list(self._work.everyone()):
-            self._speech.end(answer, "error", reason)
+            self._end(answer, "error", reason)
         self._work.answers.clear()
         self._work.waiting.clear()
         for handle in list(self._work.memories):
             for job in list(handle.segments):
-                self._perception.fail(job, reason)
+                self._lose(job, reason)
             self.close_memory(handle)
 
     def _admit(self) -> None:
@@ -211,7 +211,7 @@ class Steps:
         for job in list(self._work.segments()):
             if job.handle in held_up:
                 continue
-            if job.chunk is None and (job.segment is None or self._seen(job)):
+            if job.chunk is None:
                 self._guard(job, self._lay_out_segment, job)
 
     def _seen(self, job: SegmentJob) -> bool:
@@ -226,15 +226,15 @@ class Steps:
     def _note(self) -> None:
         """Go on with a note; if it fails, nothing else does."""
         assert self._notes is not None
-        try:
-            self._notes.step(self._work.memories)
-        except DEVICE_FAILED:
-            raise
-        except Exception:
-            log.exception("a note failed")
+        writing = self._failures.attempt("a note failed", self._notes.step, self._work.memories)
+        if writing is not None:
             self._notes.fail()
+            for handle in list(self._work.memories):
+                self._check(handle)
 
     def _lay_out_segment(self, job: SegmentJob) -> None:
+        if job.segment is not None and not self._seen(job):
+            return
         self._perception.lay_out(job)
         if job.chunk is None:  # the policy waits for the next step
             self._perception.remember(job)
@@ -275,16 +275,19 @@ class Steps:
         granted += [(jobs[number], tokens) for number, tokens in plan.prefill]
         if not granted:
             return
-        try:
-            logits = self._runner.forward([self._row(job, n) for job, n in granted])
-        except Exception:
-            log.exception("a packed forward failed; its rows are run one by one")
+        logits = self._failures.attempt(
+            "a packed forward failed; its rows are run one by one", self._packed, granted
+        )
+        if isinstance(logits, LookoutError):
             self._forward_alone(granted)
             return
         for (job, tokens), row in zip(granted, logits, strict=True):
             self._guard(job, self._advance, job, tokens, row)
         self.counters["decode_tokens"] += len(plan.decode)
         self.counters["prefill_tokens"] += sum(tokens for _, tokens in plan.prefill)
+
+    def _packed(self, granted: list[tuple[Job, int]]) -> Tensor:
+        return self._runner.forward([self._row(job, tokens) for job, tokens in granted])
 
     def _forward_alone(self, granted: list[tuple[Job, int]]) -> None:
         """Find out which row fails and end only that one."""
@@ -302,7 +305,7 @@ class Steps:
     def _advance(self, job: Job, tokens: int, logits: Tensor) -> None:
         if isinstance(job, AnswerHandle):
             if job.cancelled:
-                self._speech.end(job, "cancelled")
+                self._end(job, "cancelled")
             else:
                 self._speech.advance(job, tokens, logits)
         elif self._perception.advance(job, tokens):
@@ -316,12 +319,11 @@ class Steps:
             assert job.segment is not None
             sizes.setdefault(job.segment.frames[0].pixels.shape, []).append(job)
         for jobs in sizes.values():
-            try:
-                self._perception.encode(jobs)
-            except Exception:
-                log.exception("encoding failed; segments are encoded one by one")
-                for job in jobs:
-                    self._guard(job, self._perception.encode, [job])
+            failed = self._failures.attempt(
+                "encoding failed; segments are encoded one by one", self._perception.encode, jobs
+            )
+            for job in jobs if failed is not None else ():
+                self._guard(job, self._perception.encode, [job])
         self.counters["segments_encoded"] += len(chosen)
         return sum(job.size for job in chosen)
 
@@ -329,25 +331,36 @@ class Steps:
         self, job: Job, stage: Callable[Given, None], /, *given: Given.args, **named: Given.kwargs
     ) -> None:
         """Run a stage; what it raises ends this job only, unless the device itself failed."""
-        try:
-            stage(*given, **named)
-        except DEVICE_FAILED:
-            raise
-        except LookoutError as error:
+        error = self._failures.attempt("a job failed", stage, *given, **named)
+        if error is not None:
             self._fail(job, error)
-        except Exception as error:
-            log.exception("a job failed")
-            self._fail(job, GenerationFailed(f"the model failed: {type(error).__name__}"))
 
     def _fail(self, job: Job, error: LookoutError) -> None:
         if isinstance(job, AnswerHandle):
             wrapped = error if isinstance(error, AnswerError) else GenerationFailed(str(error))
-            self._speech.fail(job, wrapped)
+            self._end(job, "error", wrapped)
         elif job.is_sink:
-            self._perception.fail(job, error)
+            self._lose(job, error)
             self.close_memory(job.handle)
-        else:
-            self._perception.fail(job, FrameError(f"a segment was lost: {error}"))
+        elif not self._check(job.handle):
+            self._lose(job, FrameError(f"a segment was lost: {error}"))
+
+    def _check(self, handle: MemoryHandle) -> bool:
+        """Whether a camera's memory had to be given up with all that was asked of it."""
+        if handle.memory is None or not handle.memory.broken:
+            return False
+        self.counters["memories_lost"] += 1
+        handle.why = MemoryLost("what the camera remembered was damaged when a step failed")
+        self.close_memory(handle)
+        return True
+
+    def _end(
+        self, answer: AnswerHandle, reason: FinishReason, error: LookoutError | None = None
+    ) -> None:
+        self._failures.attempt("a listener failed", self._speech.end, answer, reason, error)
+
+    def _lose(self, job: SegmentJob, error: LookoutError) -> None:
+        self._failures.attempt("a listener failed", self._perception.fail, job, error)
 
     def _forget_finished(self) -> None:
         self._work.answers = [a for a in self._work.answers if not a.over]

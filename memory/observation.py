@@ -51,12 +51,16 @@ class Observed:
 
     @property
     def asked(self) -> Mapping[int, Tensor]:
-        """All queries so far, by layer; later calls of `note` leave it as it is."""
+        """All queries so far, by layer."""
         return dict(self._layers)
 
-    def rewind(self, asked: Mapping[int, Tensor]) -> None:
-        """Forget all queries but those: a piece that failed will be run again."""
-        self._layers = dict(asked)
+    def mark(self) -> tuple[Mapping[int, Tensor], Mapping[int, Tensor]]:
+        """All that was noted so far; later notes leave it as it is."""
+        return dict(self._layers), dict(self._likeness)
+
+    def rewind(self, mark: tuple[Mapping[int, Tensor], Mapping[int, Tensor]]) -> None:
+        """Forget all else: a piece that failed will be run again."""
+        self._layers, self._likeness = dict(mark[0]), dict(mark[1])
 
     def note_likeness(self, layer: int, cosines: Tensor) -> None:
         """Take how like the visual tokens of one more piece are to themselves before layer 0.

@@ -6,8 +6,12 @@ most `policy.delay` temporal steps of them.
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.tokens import VisualTokens, concatenate
 from pruning.policy import PruningPolicy
+
+Mark = tuple[int, int, Any, VisualTokens | None]
 
 
 class OnlinePruner:
@@ -34,6 +38,14 @@ class OnlinePruner:
     def ratio(self) -> float:
         """Share of the visual tokens decided about that was kept; 1 before the first."""
         return self.kept / self.encoded if self.encoded else 1.0
+
+    def mark(self) -> Mark:
+        """Where it stands; states and what waits are never changed in place."""
+        return self.encoded, self.kept, self._state, self._waiting
+
+    def rewind(self, mark: Mark) -> None:
+        """Forget all that was pushed since."""
+        self.encoded, self.kept, self._state, self._waiting = mark
 
     def push(self, tokens: VisualTokens) -> list[VisualTokens]:
         """The steps that can be decided now, pruned, in order; none, one or two runs of them.

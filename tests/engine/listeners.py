@@ -9,7 +9,7 @@ from core.errors import LookoutError
 from core.frames import Segment
 from engine.engine import Engine
 from engine.jobs import MemoryHandle
-from engine.requests import Begun, Ended, Perceived
+from engine.requests import Ask, Begun, Ended, Perceived
 from engine.selecting import Selecting
 from memory.policies.policy import MemoryPolicy
 from memory.policies.sink_window import SinkWindow
@@ -86,6 +86,14 @@ def show(engine: Engine, handle: MemoryHandle, segment: Segment | None) -> Perce
     result = Result()
     engine.perceive(handle, segment, result)
     return result.wait()
+
+
+def ask(
+    engine: Engine, handle: MemoryHandle, text="what do you see?", tokens=12, **kwargs
+) -> Heard:
+    heard = Heard()
+    engine.ask(handle, Ask(text, max_tokens=tokens, **kwargs), heard)
+    return heard
 
 
 def settle(engine: Engine, handles: list[MemoryHandle]) -> None:

@@ -103,7 +103,7 @@ def test_when_a_device_fails_in_a_command_those_behind_it_are_told():
         go_on = held(engine)
 
         def gone() -> None:
-            raise torch.OutOfMemoryError("the device is gone")
+            raise torch.AcceleratorError("the device is gone")
 
         told: list[LookoutError] = []
         engine._submit(gone, told.append)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core.errors import CameraError, EngineDead, LookoutError, MemoryDamaged
+from core.errors import CameraError, CapacityExceeded, EngineDead, LookoutError
 from engine.engine import Engine
 from engine.limits import Limits
 from engine.recalling import Recalling
@@ -151,7 +151,7 @@ class Exhausting(torch.Tensor):
         raise torch.OutOfMemoryError("the device is full")
 
 
-def test_a_device_that_fails_while_a_memory_is_restored_does_not_make_it_a_damaged_one():
+def test_a_memory_that_finds_no_room_when_it_is_restored_is_refused_and_not_called_damaged():
     with Engine(ours(), LIMITS) as engine:
         handle = open_camera(engine)
         show(engine, handle, segment(0))
@@ -159,13 +159,11 @@ def test_a_device_that_fails_while_a_memory_is_restored_does_not_make_it_a_damag
         keys = state.keys.as_subclass(Exhausting)
         ready = Result()
         engine.open_memory(Dense(), 8, SinkWindow(), ready, restored=replace(state, keys=keys))
-        with pytest.raises(CameraError, match="OutOfMemoryError") as refused:
+        with pytest.raises(CapacityExceeded, match="no memory is left to restore it"):
             ready.wait()
-        assert not isinstance(refused.value, MemoryDamaged)
         assert len(ready.results) == 1
-        engine.close()
-        with pytest.raises(EngineDead, match="OutOfMemoryError"):
-            keep(engine, handle)
+        assert show(engine, handle, segment(1)).frames == 2
+        settle(engine, [handle, restore(engine, keep(engine, handle))])
 
 
 def test_after_the_end_of_the_engine_nothing_is_saved():

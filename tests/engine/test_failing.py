@@ -1,0 +1,50 @@
+"""What fails ends alone; only a device that failed ends all."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from core.errors import EngineDead, GenerationFailed
+from engine.engine import Engine
+from tests.engine.conftest import LIMITS
+from tests.engine.hooked import Hooked, holds
+from tests.engine.listeners import ask, open_camera, settle, show
+from tests.tiny import ours, segment
+
+
+def poison(chunks) -> None:
+    if holds(ours(), chunks, "~"):
+        raise RuntimeError("a kernel failed")
+
+
+def test_a_row_that_fails_ends_alone_and_its_neighbours_answers_are_untouched():
+    with Engine(Hooked(ours(), poison), LIMITS) as engine:
+        handle = open_camera(engine)
+        show(engine, handle, segment(0))
+        alone = ask(engine, handle, tokens=20)
+        alone.wait()
+        together = [ask(engine, handle, tokens=20), ask(engine, handle, "~why?", tokens=20)]
+        watched = show(engine, handle, segment(1))
+        ended = [heard.wait() for heard in together]
+        assert [one.finish_reason for one in ended] == [alone.ends[0].finish_reason, "error"]
+        assert isinstance(ended[1].error, GenerationFailed)
+        assert together[0].text == alone.text
+        assert watched.frames == 2
+        settle(engine, [handle])
+
+
+def test_a_device_that_failed_ends_the_engine_and_tells_everybody():
+    def fail(chunks) -> None:
+        if holds(ours(), chunks, "~"):
+            raise torch.AcceleratorError("the device is gone")
+
+    with Engine(Hooked(ours(), fail), LIMITS) as engine:
+        handle = open_camera(engine)
+        show(engine, handle, segment(0))
+        ended = ask(engine, handle, "~").wait()
+        assert ended.finish_reason == "error"
+        assert isinstance(ended.error, EngineDead)
+        with pytest.raises(EngineDead, match="AcceleratorError"):
+            ask(engine, handle)
+        assert not engine.alive
