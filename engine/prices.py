@@ -22,6 +22,8 @@ from engine.pace import ROWS, SETTLING, TOKENS, Cost, Load
 Vector = NDArray[np.float64]
 
 MEMORY: Final = 512  # steps after which what one showed counts for a third
+CHANGED: Final = 0.3  # mean relative error from which on another machine is measured, so to speak
+QUICKLY: Final = 32  # steps that such a mean is over, and that are remembered then
 SURE: Final = 2.0  # standard errors by which the fixed part may differ from what it seems
 OUTLIER: Final = 3.0  # times what was expected that a step can have taken, for all that is noted
 NOISE: Final = 0.05  # relative error of a step that is assumed at least
@@ -36,6 +38,7 @@ class Prices:
         self._moments = np.zeros((5, 5))  # of what steps did, each over its expected time squared
         self._products = np.zeros(5)  # of that with the time they took
         self._error = NOISE**2  # mean square of relative errors
+        self._drift = 0.0  # mean of relative errors
         self._timed = self._whole = 0.0  # milliseconds that were timed, and of the same steps whole
         self._steps = 0
         self._fit = np.zeros(5)
@@ -51,20 +54,19 @@ class Prices:
         did = _terms(load)
         expected = ms
         if self.costs:
-            expected = float(did @ self._fit)
+            expected = max(float(did @ self._fit), 1e-3)
             ms = min(ms, OUTLIER * expected)
-        expected = max(expected, 1e-3)
-        fade = 1 - 1 / MEMORY
-        weight = expected**-2
+            off = ms / expected - 1
+            self._drift += (off - self._drift) / QUICKLY
+            self._error += (min(1.0, off**2) - self._error) / min(self._steps, MEMORY)
+        fade = 1 - 1 / (QUICKLY if abs(self._drift) > CHANGED else MEMORY)
+        weight = max(expected, 1e-3) ** -2
         self._moments = fade * self._moments + weight * np.outer(did, did)
         self._products = fade * self._products + weight * ms * did
-        if self.costs:
-            off = min(1.0, abs(ms / expected - 1)) ** 2
-            self._error += (off - self._error) / min(self._steps, MEMORY)
-        self._timed = fade * self._timed + ms
         self._steps += 1
         if self._steps >= SETTLING:
             self._settle()
+        self._timed = (1 - 1 / MEMORY) * self._timed + ms
 
     def took(self, ms: float) -> None:
         """A step that was noted took so many milliseconds as a whole, planning and all."""
