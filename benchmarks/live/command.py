@@ -177,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lookout bench live", description=__doc__)
     add = parser.add_argument
     add("--source", default="demo:busy", help="URL of what is watched")
-    add("--seconds", type=float, help="of each real-time phase (alone 20, beside others 3)")
+    add("--seconds", type=float, help="of a real-time phase (alone 20, beside others 3)")
     add("--fps", type=float, help="frames per second; as configured unless given")
     add("--slack", type=float, default=50.0, help="ms that a frame may be late beyond an interval")
     add("--threads", type=int, help="of torch; as it chooses unless given")

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from benchmarks.live.filling import Plan
-from benchmarks.live.rounds import QUESTION, say
+from benchmarks.live.rounds import IDLE_S, QUESTION, say
 from benchmarks.live.stage import STEP, Stage
 
 _WARMING: Final = 4  # frames, and tokens, before anything is timed
@@ -28,7 +28,7 @@ async def expected(stages: Sequence[Stage], plan: Plan) -> str:
     growing = False
     for stage in stages:
         frame_s, answer_s = await _tried(stage, plan.tokens)
-        turn_s = 2 * plan.seconds + answer_s + 2 * STEP / fps
+        turn_s = min(plan.seconds, IDLE_S) + plan.seconds + answer_s + 2 * STEP / fps
         total_s += len(plan.minutes) * plan.rounds * turn_s
         if stage.contender.grows:
             growing = True

@@ -13,7 +13,9 @@ from benchmarks.live.stage import Phase, Stage
 
 QUESTION: Final = "What do you see?"
 SHORT: Final = ("How many objects are there?", "What appeared last?", "What do you see?")
+IDLE_S: Final = 20.0  # seconds of watching alone at most: nothing is learnt from more
 _PROBES: Final = 8  # short questions after each long answer
+_MOST: Final = 32  # of a turn, about; the rest of it is for long answers
 _LEAST: Final = 3  # of them, however long the answer took
 _PAUSE_S: Final = 0.03  # before each of them, so that they meet the watching at any moment
 
@@ -67,12 +69,13 @@ async def turn(stage: Stage, seconds: float, tokens: int) -> Turn:
 
     Args:
         stage: of the contender.
-        seconds: of watching alone; of both at least as long, and until the answer has ended.
+        seconds: of watching alone, `IDLE_S` at most; of both at least as long, and until the
+            answer has ended.
         tokens: of a long answer, 2 at least.
     """
     contender = stage.contender
     async with stage.playing() as idle:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(min(seconds, IDLE_S))
     paused = await say(contender, QUESTION, tokens)
     read, own = contender.read_tokens, contender.answer_bytes
     taken = asyncio.Event()
@@ -85,7 +88,8 @@ async def turn(stage: Stage, seconds: float, tokens: int) -> Turn:
             short = await _probe(contender, 0, end)
             while time.monotonic() < end:
                 watching.append(await say(contender, QUESTION, tokens))
-                short += await _probe(contender, len(short), end)
+                if len(short) < _MOST:
+                    short += await _probe(contender, len(short), end)
     return Turn(
         idle=idle,
         speaking=speaking,

@@ -18,10 +18,10 @@ take turns, and each round begins with another one.
 - `everything`: `generate` reads all frames so far; gives up where a first token takes too long.
 - `serial`: sink and 16 s of keys and values in a cache, no pruning; does not watch while it speaks.
 
-A turn is: some seconds of real time unasked (`idle`); a long answer with the stream paused;
-real time again, with the same long answer at once and then short ones and long ones without a
-break (`speaking`). Nothing ends a long answer early. `ttft` is from question to first token while
-frames come, of all answers.
+A turn is: some seconds of real time unasked (`idle`, 20 at most); a long answer with the stream
+paused; real time again, with the same long answer at once and then short ones and long ones without
+a break (`speaking`; after some dozens of short ones only long ones). Nothing ends a long answer
+early. `ttft` is from question to first token while frames come, of all answers.
 
 A pair is one long answer in real time between the same answer before and after, both with the
 stream paused; the moment of a temporal step at which it begins is drawn. `decode_slower_percent` is

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.live.intervals import median_interval, share_interval
 from benchmarks.live.pairs import Pair, pair
-from benchmarks.live.rounds import Said
+from benchmarks.live.rounds import Said, turn
 from benchmarks.live.shown import judged
 from benchmarks.live.stage import Phase, Stage
 from tests.benchmarks.test_live_laws import contenders, film
@@ -30,7 +30,7 @@ class Clockwork:
 
     def __init__(self, gap_s: float) -> None:
         self.gap_s = gap_s
-        self.asked: list[tuple[float, int]] = []  # when, and frames seen by then
+        self.asked: list[tuple[int, int]] = []  # for how many tokens, and segments seen by then
         self.seen: list[float] = []  # when a segment came
 
     async def watch(self, segment) -> int:
@@ -42,7 +42,7 @@ class Clockwork:
 
     @asynccontextmanager
     async def ask(self, question, tokens):
-        self.asked.append((time.monotonic(), len(self.seen)))
+        self.asked.append((tokens, len(self.seen)))
 
         async def words():
             for token in range(tokens):
@@ -101,6 +101,17 @@ async def test_what_is_watched_begins_and_ends_with_the_answer_between_two_pause
     before = [seen for _, seen in contender.asked]
     # An unheard answer, a paused one and the watched one are asked at the same state.
     assert all(len(set(before[n : n + 3])) == 1 for n in range(0, 16, 4))
+
+
+async def test_a_turn_that_lasts_asks_some_short_questions_and_then_for_long_answers_only():
+    contender = Clockwork(0.001)
+    found = await turn(Stage(contender, film(), 0.05), 4.0, 3)
+    asked = [tokens for tokens, _ in contender.asked]
+    assert set(asked) == {1, 3}
+    assert asked.count(1) < 48  # at some milliseconds each there was time for more
+    assert len(found.ttft_s) == len(asked) - 1  # but for the paused one
+    due, late = found.judged
+    assert late <= due <= found.speaking.frames
 
 
 async def test_a_brief_stream_does_not_wait_for_frames_that_nobody_is_asked_about():
