@@ -2,8 +2,9 @@
 
 Models of the published Qwen3-VL sizes with random weights, no download. Rows are measured in a
 process of their own, which is ended and started anew when it fails or hangs; each is in DIR as JSON
-as soon as it is measured, all are in `results.json`, and `results.md` is for people. What the time
-does not suffice for is said. `--dry-run` goes through all of it on a CPU with a tiny model.
+as soon as it is measured, all are in `results.json`, and `results.md` is for people: first what was
+wanted and whether it was met. What the time does not suffice for is said. `--dry-run` goes through
+all of it on a CPU with a tiny model.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.gpu.verdicts import targets, variants
 from benchmarks.report import markdown, stamp
 
-_ROW_MINUTES: Final = 3.0  # of one row at most
 _LOOK_S: Final = 0.2  # between two looks at what the worker does
 _SPARE_S: Final = 5.0  # at the end, for the tables
 
@@ -35,20 +36,22 @@ class Session:
 
     Args:
         out: folder of all results.
-        names: rows to measure, in order.
+        rows: names of what is measured, in order, and after how many seconds each hangs.
+        shape: that the targets are about.
         ends: monotonic seconds.
         options: of the worker.
     """
 
     out: Path
-    names: list[str]
+    rows: Mapping[str, float]
+    shape: str
     ends: float
     options: list[str]
     results: dict[str, Result] = field(default_factory=dict)
 
     def run(self) -> None:
         """Measure until all is done or the time is over; results are on disk all the while."""
-        while left := [name for name in self.names if name not in self.results]:
+        while left := [name for name in self.rows if name not in self.results]:
             if time.monotonic() >= self.ends:
                 for name in left:
                     self._note({"name": name, "status": "skipped", "error": "no time was left"})
@@ -72,7 +75,7 @@ class Session:
         running = next((name for name in left if name not in self.results), None)
         if running is not None and (why is not None or worker.returncode != 0):
             reason = why or f"its process ended with status {worker.returncode}, see worker.log"
-            if self._started(running) or why is None:
+            if self._read(running) is not None or time.monotonic() < self.ends:
                 self._note({"name": running, "status": "failed", "error": reason})
 
     def _watch(self, worker: subprocess.Popen[bytes], left: Sequence[str]) -> str | None:
@@ -84,8 +87,9 @@ class Session:
                 began, done = time.monotonic(), len(self.results)
             if time.monotonic() > self.ends:
                 return "the session's time was over"
-            if time.monotonic() - began > 60 * _ROW_MINUTES:
-                return f"it took longer than {_ROW_MINUTES:g} minutes"
+            limit = next((self.rows[name] for name in left if name not in self.results), None)
+            if limit is not None and time.monotonic() - began > limit:
+                return f"it took longer than {limit:g} s"
             time.sleep(_LOOK_S)
         return None
 
@@ -94,9 +98,6 @@ class Session:
             result = self._read(name)
             if result is not None and result["status"] != "started" and name not in self.results:
                 self._note(result)
-
-    def _started(self, name: str) -> bool:
-        return self._read(name) is not None
 
     def _read(self, name: str) -> Result | None:
         path = self.out / f"{name}.json"
@@ -110,16 +111,24 @@ class Session:
         print(
             f"{result['name']}: {result['status']} {result.get('error', '')}".rstrip(), flush=True
         )
-        whole = {"stamp": stamp(), "results": list(self.results.values())}
+        judged, compared = (judge(self.shape, self.results) for judge in (targets, variants))
+        whole = {"stamp": stamp(), "targets": judged, "variants": compared}
+        whole["results"] = list(self.results.values())
         (self.out / "results.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-        (self.out / "results.md").write_text(_tables(self.results.values()), encoding="utf-8")
+        parts = [f"# GPU session\n\n{stamp()}\n"]
+        parts.append(f"## Targets, with {self.shape}\n\n{markdown(judged)}\n")
+        if compared:
+            parts.append(f"## {self.shape}, compiled and packed\n\n{markdown(compared)}\n")
+        parts += map(_table, self.results.values())
+        (self.out / "results.md").write_text("\n".join(parts), encoding="utf-8")
 
 
 def main(argv: Sequence[str]) -> int:
     """Measure; 0 if every row was, 1 if one failed or was skipped, 2 for a wrong call."""
     options = _parser().parse_args(argv)
-    known = _known(options.dry_run)
-    chosen = [n for n in known if not options.only or any(_named(n, o) for o in options.only)]
+    shape, known = _known(options.dry_run)
+    asked = options.only
+    chosen = {n: s for n, s in known.items() if not asked or any(_named(n, o) for o in asked)}
     if not chosen or options.minutes <= 0:
         print(f"--only: rows are {', '.join(known)}; --minutes: above 0", file=sys.stderr)
         return 2
@@ -127,7 +136,7 @@ def main(argv: Sequence[str]) -> int:
     passed = ["--out", str(options.out), "--reader", options.reader]
     passed += ["--dry-run"] if options.dry_run else []
     ends = time.monotonic() + 60 * options.minutes - _SPARE_S
-    session = Session(options.out, chosen, ends, passed)
+    session = Session(options.out, chosen, shape, ends, passed)
     session.run()
     return int(any(r["status"] != "done" for r in session.results.values()))
 
@@ -137,24 +146,20 @@ def _named(name: str, wanted: str) -> bool:
     return name == wanted or wanted in name.split(".")
 
 
-def _known(dry: bool) -> list[str]:
+def _known(dry: bool) -> tuple[str, dict[str, float]]:
+    """The first shape, and the time limits of all rows."""
     from benchmarks.gpu.rows import rows  # torch, which a wrong option need not wait for
     from benchmarks.gpu.scale import DRY, FULL
 
-    return list(rows(DRY if dry else FULL))
+    scale = DRY if dry else FULL
+    return scale.shapes[0], {name: row.limit_s for name, row in rows(scale).items()}
 
 
-def _tables(results: Any) -> str:
-    parts = [f"# GPU session\n\n{stamp()}\n"]
-    for result in results:
-        head = f"## {result['name']}\n\n{result['status']}"
-        head += f" in {result['seconds']} s" if "seconds" in result else ""
-        if "error" in result:
-            head += f": {result['error']}"
-        parts.append(head + "\n")
-        if result.get("rows"):
-            parts.append(markdown(result["rows"]) + "\n")
-    return "\n".join(parts)
+def _table(result: Result) -> str:
+    head = f"## {result['name']}\n\n{result['status']}"
+    head += f" in {result['seconds']} s" if "seconds" in result else ""
+    head += f": {result['error']}" if "error" in result else ""
+    return f"{head}\n" + (f"\n{markdown(result['rows'])}\n" if result.get("rows") else "")
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:

@@ -70,6 +70,18 @@ def quantize(model: Any, name: str, device: torch.device) -> None:
         ) from None
 
 
+def stored_bytes(model: nn.Module) -> int:
+    """Bytes of all weights as they are held; one that is packed says it has those of the whole."""
+    return sum(_stored(weight) for weight in model.parameters())
+
+
+def _stored(weight: Any) -> int:
+    if not hasattr(weight, "__tensor_flatten__"):
+        return int(weight.nbytes)
+    names, _ = weight.__tensor_flatten__()
+    return sum(_stored(getattr(weight, name)) for name in names)
+
+
 def _parts(model: Any) -> list[nn.Module]:
     """The decoder layers, and the last one where it is not also the embeddings."""
     parts: list[nn.Module] = [model.model.language_model.layers]

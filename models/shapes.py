@@ -16,7 +16,10 @@ import yaml
 from transformers import AutoTokenizer, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from core.errors import ConfigError, ModelLoadFailed
+from models import quantizing
+from models.compiling import compile_parts
 from models.loading import embedded_folder
+from models.quantizing import NONE
 from models.qwen3_vl import Qwen3VL
 from models.vlm import ModelInfo
 
@@ -51,6 +54,11 @@ class Shape:
 class Drawn(Qwen3VL):
     """A model with random weights, which speaks until it is stopped: every id is a word."""
 
+    @property
+    def network(self) -> Any:
+        """The model as transformers has it, to be counted and not to be changed."""
+        return self._model
+
     def detokenize(self, ids: Sequence[int]) -> str:
         """A word for each id: no vocabulary has them all."""
         return "".join(f" {number}" for number in ids)
@@ -73,7 +81,15 @@ def load_shape(name: str) -> Shape:
     return Shape(name, **yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-def draw(shape: Shape, device: torch.device, dtype: torch.dtype, *, pixels: int) -> Drawn:
+def draw(
+    shape: Shape,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    pixels: int,
+    quantize: str = NONE,
+    compiler: str | None = None,
+) -> Drawn:
     """A model of that shape, drawn where it will run: the host never holds its weights.
 
     Its words are those of the embedded model, whose special tokens are Qwen's.
@@ -83,9 +99,11 @@ def draw(shape: Shape, device: torch.device, dtype: torch.dtype, *, pixels: int)
         device: where.
         dtype: of weights, keys and values.
         pixels: area that every picture is resized to.
+        quantize: how the language model's weights are packed, as `quantizing.quantize` takes it.
+        compiler: backend of torch's compiler for parts of it; None compiles none.
 
     Raises:
-        ModelLoadFailed: if the device has no room for it.
+        ModelLoadFailed: if the device has no room for it, or it cannot be packed so here.
     """
     try:
         with torch.device(device), torch.random.fork_rng(_indices(device)):
@@ -102,6 +120,9 @@ def draw(shape: Shape, device: torch.device, dtype: torch.dtype, *, pixels: int)
         dtype=str(dtype).removeprefix("torch."),
         note=NOTE,
     )
+    quantizing.quantize(model, quantize, device)
+    if compiler is not None:
+        compile_parts(model, compiler)
     words = AutoTokenizer.from_pretrained(str(embedded_folder()))
     found = Drawn(model, words, info, min_pixels=pixels, max_pixels=pixels)
     found.stop_ids, found.silence = frozenset(), None  # answers end when they are as long as asked

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gc
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
+from benchmarks.gpu.models import PLAIN, Models, Variant
 from benchmarks.gpu.rig import Load, Rig
 from benchmarks.gpu.scale import Scale
 from memory.pool import KVShape
 from memory.readers.choice import AUTO, choose
 from memory.readers.reader import Demand, Reader
-from models.shapes import Drawn, draw, load_shape
 from pruning.none import Dense
 from pruning.policy import PruningPolicy
 from pruning.vcast import VCast
@@ -36,27 +35,23 @@ class Context:
     out: Path
     reader: str = AUTO
     dry: bool = False
-    _model: Drawn | None = field(default=None, init=False)
+    models: Models = field(init=False)
+
+    def __post_init__(self) -> None:
+        """No model is drawn yet."""
+        side = self.scale.picture
+        self.models = Models(self.device, self.dtype, side * side, self.scale.compiler)
 
     @property
     def dtype(self) -> torch.dtype:
         """Of weights and memory: the device's best."""
         return torch.float32 if self.device.type == "cpu" else torch.bfloat16
 
-    def model(self, shape: str) -> Drawn:
-        """The model of that shape; the one before it is given up."""
-        if self._model is None or self._model.info.name != shape:
-            self.forget()
-            side = self.scale.picture
-            self._model = draw(load_shape(shape), self.device, self.dtype, pixels=side * side)
-        return self._model
-
-    def forget(self) -> None:
-        """Give the model's memory back."""
-        self._model = None
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+    def brief(self) -> Context:
+        """The same for fewer and shorter measurements, with the same models."""
+        found = replace(self, scale=self.scale.brief())
+        found.models = self.models
+        return found
 
     def rig(
         self,
@@ -68,6 +63,7 @@ class Context:
         share: float = 0.25,
         prefill_tokens: int | None = None,
         graphs: bool = True,
+        variant: Variant = PLAIN,
     ) -> Rig:
         """An engine of that shape.
 
@@ -79,8 +75,12 @@ class Context:
             share: of the visual tokens that is kept.
             prefill_tokens: of a step of the engine; None: the usual.
             graphs: whether forwards of single words are recorded.
+            variant: of the model.
+
+        Raises:
+            ModelLoadFailed: if there is no such model here.
         """
-        model, scale = self.model(shape), self.scale
+        model, scale = self.models.get(shape, variant), self.scale
         dense = model.step_tokens(scale.picture, scale.picture)
         policy: PruningPolicy = Dense() if share >= 1 else VCast()
         load = Load(
@@ -94,6 +94,7 @@ class Context:
             prefill_tokens=prefill_tokens or scale.prefill_tokens,
             encode_tokens=scale.encode_tokens,
             answer_tokens=max(scale.answer_tokens, 16),
+            step_ms=scale.step_ms,
             graphs=graphs,
         )
         return Rig(model, load, self.attention(model.shape), scale.picture)

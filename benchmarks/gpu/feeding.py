@@ -50,15 +50,10 @@ def flood(rig: Rig, cameras: int, warm_s: float, window_s: float) -> Flow:
     """
     done: queue.SimpleQueue[_Done] = queue.SimpleQueue()
     steps, fps = rig.load.segment_steps, 2.0
-    numbers = [0] * cameras
 
     def feed(camera: int) -> None:
-        number = numbers[camera]
-        numbers[camera] += 1
-        start = number * steps * rig.model.frames_per_step / fps
-        segment = rig.segment(number, start, steps, fps)
         told = partial(_note, done, camera, ())
-        rig.perceive(camera, segment, told)
+        rig.perceive(camera, rig.segment(camera, steps, fps), told)
 
     for camera in range(cameras):
         for _ in range(AHEAD):
@@ -87,20 +82,17 @@ class Pacer:
         rig: whose cameras.
         cameras: the first so many.
         fps: frames per second of each.
-        start: stream seconds of the first frame.
     """
 
-    def __init__(self, rig: Rig, cameras: int, fps: float, start: float = 0.0) -> None:
+    def __init__(self, rig: Rig, cameras: int, fps: float) -> None:
         self.lags: list[float] = []  # seconds from due to memory, of each temporal step
         self.dropped = 0  # temporal steps
         self.failure: LookoutError | None = None
         self._rig, self._fps = rig, fps
-        self._start = start
         self._period = rig.model.frames_per_step / fps
         self._due = [(n * self._period / cameras, n) for n in range(cameras)]
         self._waiting: list[deque[float]] = [deque() for _ in range(cameras)]
         self._busy = [False] * cameras
-        self._numbers = [0] * cameras
         self._done: queue.SimpleQueue[_Done | None] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
@@ -149,9 +141,7 @@ class Pacer:
             return
         steps = min(len(waiting), self._rig.load.segment_steps)
         due = tuple(waiting.popleft() for _ in range(steps))
-        number = self._numbers[camera]
-        self._numbers[camera] += 1
-        segment = self._rig.segment(number, self._start + due[0], steps, self._fps)
+        segment = self._rig.segment(camera, steps, self._fps)
         self._busy[camera] = True
         try:
             self._rig.perceive(camera, segment, partial(_note, self._done, camera, due))
@@ -171,7 +161,7 @@ class Pacer:
 
 
 def _note(
-    done: queue.SimpleQueue[_Done],
+    done: queue.SimpleQueue[_Done] | queue.SimpleQueue[_Done | None],
     camera: int,
     due: tuple[float, ...],
     result: Perceived | LookoutError,

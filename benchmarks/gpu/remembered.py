@@ -18,7 +18,8 @@ def watched(
 ) -> MemoryState:
     """What a camera holds after so long: its fixed beginning and its newest steps.
 
-    Positions are those of the whole time, so what they are far from is far.
+    Positions are those of the whole time, so what they are far from is far. Keys and values are on
+    the model's device already: many memories are filled in no time.
 
     Args:
         model: whose memory.
@@ -53,7 +54,7 @@ def watched(
     shape = model.shape
     draw = torch.Generator().manual_seed(0)
     size = (2, shape.layers, shape.kv_heads, _PATTERN, shape.head_dim)
-    drawn = torch.randn(size, generator=draw).to(shape.dtype)
+    drawn = torch.randn(size, generator=draw).to(model.device, shape.dtype)
     again = -(-held // _PATTERN)
     keys, values = drawn.repeat(1, 1, 1, again, 1)[:, :, :, :held]
     return MemoryState(

@@ -1,4 +1,7 @@
-"""An engine with cameras that are fed pictures straight from memory: no source, no network."""
+"""An engine with cameras that are fed pictures straight from memory: no source, no network.
+
+It is composed as `stream.compose` does: its steps are as long as they are measured to take.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.gpu.hearing import Heard
+from benchmarks.gpu.remembered import watched
+from benchmarks.report import Row
 from core.errors import LookoutError
 from core.frames import Frame, Segment
 from engine.engine import Engine
 from engine.jobs import MemoryHandle
 from engine.limits import Limits
+from engine.pace import StepPace
 from engine.requests import Ask, Perceived
 from engine.scheduler import Scheduler
 from memory.policies.sink_window import SinkWindow
 from memory.readers.reader import Reader
 from memory.saving.state import MemoryState
-from models.vlm import VideoLanguageModel
+from models.shapes import Drawn
 from pruning.policy import PruningPolicy
 
 PATIENCE_S = 60.0
@@ -40,9 +46,10 @@ class Load:
         budget: of visual tokens per temporal step.
         segment_steps: temporal steps of a segment at most.
         page: slots per page.
-        prefill_tokens: of a step of the engine.
-        encode_tokens: of a step of the engine.
+        prefill_tokens: of a step of the engine at most.
+        encode_tokens: of a step of the engine at most.
         answer_tokens: most of an answer.
+        step_ms: that a step of the engine shall take at most while somebody listens.
         graphs: whether forwards of single words are recorded.
     """
 
@@ -56,6 +63,7 @@ class Load:
     prefill_tokens: int
     encode_tokens: int
     answer_tokens: int
+    step_ms: float
     graphs: bool = True
 
 
@@ -69,7 +77,7 @@ class Rig:
         picture: side of the pictures, in pixels.
     """
 
-    def __init__(self, model: VideoLanguageModel, load: Load, reader: Reader, picture: int) -> None:
+    def __init__(self, model: Drawn, load: Load, reader: Reader, picture: int) -> None:
         self.model = model
         self.load = load
         limits = Limits(
@@ -82,9 +90,13 @@ class Rig:
             segment_steps=load.segment_steps,
             page_size=load.page,
         )
-        scheduler = Scheduler(prefill_tokens=load.prefill_tokens, encode_tokens=load.encode_tokens)
-        self.engine = Engine(model, limits, scheduler, reader, graphs=load.graphs)
+        self._scheduler = Scheduler(
+            load.prefill_tokens, load.encode_tokens, pace=StepPace(load.step_ms)
+        )
+        self.engine = Engine(model, limits, self._scheduler, reader, graphs=load.graphs)
         self.cameras: list[MemoryHandle] = []
+        self._shown: list[tuple[int, float]] = []  # segments so far, and where the next one begins
+        self._picture = picture
         self._pictures = _pictures(picture)
 
     def __enter__(self) -> Rig:
@@ -93,6 +105,8 @@ class Rig:
 
     def __exit__(self, *raised: object) -> None:
         self.engine.close(PATIENCE_S)
+        self.cameras.clear()
+        del self.engine  # and its pool, before another rig takes its room
 
     def open(self, cameras: int, restored: MemoryState | None = None) -> None:
         """Open more cameras until there are so many; wait until each can be fed.
@@ -111,17 +125,47 @@ class Rig:
                 load.policy, load.budget, SinkWindow(), told, restored=restored
             )
             self.cameras.append(handle)
+            newest = None if restored is None else restored.newest
+            self._shown.append((0, 0.0 if newest is None else newest + 1.0))
             told.wait()
 
-    def segment(self, number: int, start: float, steps: int, fps: float) -> Segment:
-        """Consecutive frames of a camera.
+    def remembered(self, seconds: float, fps: float) -> MemoryState:
+        """What a camera holds after so long.
 
         Args:
-            number: of the segment.
-            start: stream seconds of its first frame.
+            seconds: watched.
+            fps: frames per second meanwhile.
+        """
+        side = max(1, round(self.model.step_tokens(self._picture, self._picture) ** 0.5))
+        period = self.model.frames_per_step / fps
+        return watched(
+            self.model, seconds=seconds, period=period,
+            budget=self.load.budget, side=side, room=self.load.capacity,
+        )  # fmt: skip
+
+    @property
+    def pace(self) -> Row:
+        """How long steps shall take, and what the engine has learnt that their parts take."""
+        row: Row = {"step_ms": self.load.step_ms}
+        if (cost := self._scheduler.cost) is not None:
+            row |= {
+                "ms_per_step": cost.step,
+                "ms_per_word": cost.row,
+                "us_per_prefilled_token": 1000 * cost.prefilled,
+                "us_per_visual_token": 1000 * cost.encoded,
+            }
+        return row
+
+    def segment(self, camera: int, steps: int, fps: float) -> Segment:
+        """What a camera sees next.
+
+        Args:
+            camera: an open one.
             steps: temporal steps.
             fps: frames per second.
         """
+        number, start = self._shown[camera]
+        self._shown[camera] = number + 1, start + steps * self.model.frames_per_step / fps
         frames = tuple(
             Frame(start + n / fps, 0.0, self._pictures[(number + n) % len(self._pictures)])
             for n in range(steps * self.model.frames_per_step)

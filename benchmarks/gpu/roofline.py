@@ -25,7 +25,7 @@ def frame_flops(model: Drawn, picture: int, kept: int, held: int) -> float:
         kept: visual tokens and words of a temporal step that are prefilled.
         held: tokens that each of them attends to.
     """
-    inner = model._model.model
+    inner = model.network.model
     vision, text = inner.visual.config, inner.language_model.config
     patches = (picture // vision.patch_size) ** 2  # of a temporal step
     merged = _weights(inner.visual.merger) + _weights(inner.visual.deepstack_merger_list)
@@ -34,7 +34,7 @@ def frame_flops(model: Drawn, picture: int, kept: int, held: int) -> float:
     step += 4.0 * vision.depth * vision.hidden_size * patches**2
     step += 2.0 * _weights(inner.language_model) * kept
     step += 4.0 * text.num_hidden_layers * text.num_attention_heads * text.head_dim * kept * held
-    return step / vision.temporal_patch_size
+    return float(step / vision.temporal_patch_size)
 
 
 def decode_bytes(model: Drawn, answers: int, held: int) -> float:
@@ -45,6 +45,6 @@ def decode_bytes(model: Drawn, answers: int, held: int) -> float:
         answers: given at once.
         held: tokens that each attends to.
     """
-    inner = model._model
+    inner = model.network
     read = _weights(inner.model.language_model) + inner.lm_head.weight.numel()
-    return read * model.shape.dtype.itemsize + answers * held * model.shape.bytes_per_token
+    return float(read * model.shape.dtype.itemsize) + answers * held * model.shape.bytes_per_token

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     known = rows(scale)
     context = Context(scale, torch.device(device), options.out, options.reader, options.dry_run)
     for name in options.rows:
-        if not _measured(context, name, known[name]):
+        if not _measured(context, name, known[name].measure):
             return DEVICE_IN_DOUBT
     return 0
 
