@@ -241,6 +241,9 @@ class Engine:
         segment: Segment | None,
         listener: PerceiveListener,
         budget: int | None = None,
+        picture: tuple[int, int] | None = None,
+        *,
+        in_full: bool = True,
     ) -> None:
         """Take a segment into memory; None decides what a look-ahead policy holds back.
 
@@ -250,6 +253,9 @@ class Engine:
             listener: told once.
             budget: of visual tokens per temporal step from here on, at least 1; None changes
                 nothing.
+            picture: (height, width) that its pictures are seen at, no larger than they are; None:
+                their own.
+            in_full: whether nothing is given up: what it makes then says what its camera needs.
 
         Raises:
             Busy: if two segments of this camera are already on their way.
@@ -259,12 +265,12 @@ class Engine:
         def told(result: Perceived | LookoutError) -> None:
             with self._wake:
                 handle.on_their_way -= 1
-            if isinstance(result, Perceived) and segment is not None:
+            if isinstance(result, Perceived) and segment is not None and in_full:
                 prefilled = 0 if job.chunk is None else len(job.chunk)
                 self._admission.note(handle.number, len(segment.frames), job.size, prefilled)
             self._steps.tell(listener, result)
 
-        job = SegmentJob(handle, segment, told, budget=budget)
+        job = SegmentJob(handle, segment, told, budget=budget, picture=picture)
         with self._wake:
             if handle.on_their_way >= SEGMENTS_AHEAD:
                 raise Busy(f"{SEGMENTS_AHEAD} segments of this camera are on their way")

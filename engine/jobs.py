@@ -69,6 +69,7 @@ class SegmentJob:
     listener: PerceiveListener
     is_sink: bool = False
     budget: int | None = None  # visual tokens per temporal step; None: as for the one before
+    picture: tuple[int, int] | None = None  # (height, width) it is seen at; None: its own
     submitted: float = field(default_factory=time.monotonic)
     number: int = field(default_factory=_number)
     size: int = 0  # visual tokens it will be encoded to

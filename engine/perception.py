@@ -37,13 +37,14 @@ class Perception:
         self._runner = runner
 
     def encode(self, jobs: list[SegmentJob]) -> None:
-        """See the segments of several cameras in one call; all must share one picture size."""
+        """See the segments of several cameras in one call; all must be seen at one size."""
         policies = [job.handle.pruner.policy for job in jobs]
         segments = [job.segment for job in jobs if job.segment is not None]
         seeing = self._runner.see(
             segments,
             attention=any(policy.needs_attention for policy in policies),
             pixels=any(policy.needs_pixels for policy in policies),
+            size=jobs[0].picture,
         )
         for job, one in zip(jobs, seeing, strict=True):
             job.seeing = one

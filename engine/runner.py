@@ -48,11 +48,18 @@ class Runner:
         self.reader = reader
         self._decoding = decoding
 
-    def see(self, segments: Sequence[Segment], *, attention: bool, pixels: bool) -> list[Seeing]:
+    def see(
+        self,
+        segments: Sequence[Segment],
+        *,
+        attention: bool,
+        pixels: bool,
+        size: tuple[int, int] | None = None,
+    ) -> list[Seeing]:
         """Launch one call of the vision tower; see `VideoLanguageModel.encode`."""
         with record_function("lookout.encode"):
             return self.lane.run(
-                partial(self.model.encode, segments, attention=attention, pixels=pixels)
+                partial(self.model.encode, segments, attention=attention, pixels=pixels, size=size)
             )
 
     def forward(self, rows: Sequence[Row]) -> Tensor:

@@ -261,7 +261,7 @@ class Steps:
     def _measure(self, job: SegmentJob) -> None:
         assert job.segment is not None
         frames = job.segment.frames
-        height, width = frames[0].pixels.shape[:2]
+        height, width = job.picture or frames[0].pixels.shape[:2]
         try:
             per_step = self._runner.model.step_tokens(height, width)
         except ValueError as error:
@@ -312,12 +312,13 @@ class Steps:
             self._perception.remember(job)
 
     def _encode(self, plan: StepPlan) -> int:
-        """Segments of one picture size share a call; how many visual tokens were seen."""
+        """Segments seen at one size share a call; how many visual tokens were seen."""
         chosen = [job for job in self._work.segments() if job.number in plan.encode]
-        sizes: dict[tuple[int, ...], list[SegmentJob]] = {}
+        sizes: dict[tuple[object, ...], list[SegmentJob]] = {}
         for job in chosen:
             assert job.segment is not None
-            sizes.setdefault(job.segment.frames[0].pixels.shape, []).append(job)
+            size = job.segment.frames[0].pixels.shape, job.picture
+            sizes.setdefault(size, []).append(job)
         for jobs in sizes.values():
             failed = self._failures.attempt(
                 "encoding failed; segments are encoded one by one", self._perception.encode, jobs

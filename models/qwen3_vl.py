@@ -99,10 +99,15 @@ class Qwen3VL(VideoLanguageModel):
 
     @torch.inference_mode()
     def encode(
-        self, segments: Sequence[Segment], *, attention: bool = False, pixels: bool = False
+        self,
+        segments: Sequence[Segment],
+        *,
+        attention: bool = False,
+        pixels: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> list[VisualTokens]:
         """See `VideoLanguageModel.encode`. An odd last frame is repeated to fill its step."""
-        patches, grids = zip(*(self._patchify(s.frames) for s in segments), strict=True)
+        patches, grids = zip(*(self._patchify(s.frames, size) for s in segments), strict=True)
         received = Received(self._model.model.visual.blocks[-1].attn) if attention else None
         features, deepstack = self._see(torch.cat(patches), torch.cat(grids), received)
         shares: Sequence[Tensor | None] = [None] * len(segments)
@@ -267,10 +272,12 @@ class Qwen3VL(VideoLanguageModel):
         features = list(out.pooler_output.split(sizes))
         return features, [list(level.split(sizes)) for level in out.deepstack_features]
 
-    def _patchify(self, frames: Sequence[Frame]) -> tuple[Tensor, Tensor]:
-        size = self._fit(*frames[0].pixels.shape[:2])
+    def _patchify(
+        self, frames: Sequence[Frame], size: tuple[int, int] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        target = self._fit(*(size or frames[0].pixels.shape[:2]))
         return self._pictures(
-            frames, size, patch=self._patch, merge=self._merge, temporal=self._temporal
+            frames, target, patch=self._patch, merge=self._merge, temporal=self._temporal
         )
 
     def _under(self, patches: Tensor) -> Tensor:

@@ -53,7 +53,12 @@ class VideoLanguageModel(ABC):
 
     @abstractmethod
     def encode(
-        self, segments: Sequence[Segment], *, attention: bool = False, pixels: bool = False
+        self,
+        segments: Sequence[Segment],
+        *,
+        attention: bool = False,
+        pixels: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> list[VisualTokens]:
         """Visual tokens of each segment, dense; segments of several cameras share one call.
 
@@ -61,6 +66,8 @@ class VideoLanguageModel(ABC):
             segments: what to see.
             attention: whether tokens carry the attention they receive in the last vision block.
             pixels: whether tokens carry the pixels under them, as the vision tower was shown them.
+            size: (height, width) that all pictures are seen at, as if they were no larger; they are
+                resized once. None: each at its own.
         """
 
     @abstractmethod

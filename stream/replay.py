@@ -19,7 +19,8 @@ from typing import Any
 
 from core.errors import AnswerError, LookoutError
 from stream.cameras.answer import Answer, AnswerResult, Question
-from stream.cameras.camera import Camera, Witness
+from stream.cameras.camera import Camera
+from stream.cameras.watching import Witness
 from stream.compose import House
 from stream.sources.base import Source
 from stream.sources.pace import Pace, Pacer, Realtime

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,6 @@ from core.errors import (
     Unsupported,
 )
 from core.frames import Frame, Segment
-from core.kept import KeptStep
 from engine.engine import Engine
 from engine.jobs import AnswerHandle, MemoryHandle
 from engine.requests import Noted, Perceived
@@ -40,20 +40,16 @@ from stream.cameras.keeping import Keeper, StreamClock
 from stream.cameras.notebook import Notebook
 from stream.cameras.relief import Relief
 from stream.cameras.segmenter import Segmenter
-from stream.cameras.settling import on_loop, settler
+from stream.cameras.settling import heard, on_loop, settler
 from stream.cameras.tally import Tally
 from stream.cameras.truth import truth_of
 from stream.cameras.view import CameraView, ms, of_engine, of_feed, of_relief, of_tally
-from stream.cameras.watching import Watching
+from stream.cameras.watching import Gate, Watching, Witness
 from stream.sources.base import EndOfSource, Source
 from stream.sources.feed import CameraState, Feed, FeedStatus
 from stream.sources.push import PushSource
 
 log = logging.getLogger("lookout.camera")
-
-Gate = Callable[[float], Awaitable[None]]  # called with the pts of each frame before it is taken
-# Told of each segment and of the steps that entered memory with it; None: the end of the stream.
-Witness = Callable[[Segment | None, tuple[KeptStep, ...]], Awaitable[None]]
 
 
 class Camera:
@@ -97,7 +93,7 @@ class Camera:
             self._open_source,
             fps=watching.fps,
             buffer_frames=watching.buffer_frames,
-            on_change=lambda status: self._on_change(self.view()),
+            on_change=self._fed,
         )
         self._relief = Relief(name, watching, engine.model.step_tokens, self._feed.retune)
         self._tally = Tally()
@@ -200,12 +196,8 @@ class Camera:
 
     async def state(self) -> MemoryState:
         """What it remembers now, for the keeper; raises what `save` does."""
-        if self._memory is None:
-            raise CameraError(f"camera {self.name} was detached")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[MemoryState | LookoutError] = loop.create_future()
-        self._engine.save(self._memory, settler(loop, done))
-        result = await done
+        saving = partial(self._engine.save, self._attached())
+        result: MemoryState | LookoutError = await heard(saving)
         if isinstance(result, LookoutError):
             raise result
         return result
@@ -227,8 +219,7 @@ class Camera:
             CameraError: if the camera was detached.
             EngineDead: if the engine ended.
         """
-        if self._memory is None:
-            raise CameraError(f"camera {self.name} was detached")
+        memory = self._attached()
         check(question, self._watching.max_question_chars, self._engine.limits.answer_tokens)
         state, age = self._feed.status.state, self._tally.age(time.monotonic())
         if age is None:
@@ -237,7 +228,7 @@ class Camera:
         handles: list[AnswerHandle] = []
         answer = Answer(lambda: self._engine.cancel(handles[0]))
         listener = Listener(answer, self.name, age, first, self._answer_over)
-        handles.append(self._engine.ask(self._memory, to_ask(question), listener))
+        handles.append(self._engine.ask(memory, to_ask(question), listener))
         self._answering += 1
         return answer
 
@@ -340,14 +331,14 @@ class Camera:
             raise end
 
     async def _remember(self, segment: Segment | None) -> None:
-        if self._memory is None:
-            raise CameraError(f"camera {self.name} was detached")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[Perceived | LookoutError] = loop.create_future()
+        memory, relief = self._attached(), self._relief
         self._tally.sent(segment)
-        shown = None if segment is None else self._relief.shrink(segment)
-        self._engine.perceive(self._memory, shown, settler(loop, done), self._relief.budget)
-        result = await done
+        picture = None if segment is None else relief.picture(segment)
+        result: Perceived | LookoutError = await heard(
+            lambda told: self._engine.perceive(
+                memory, segment, told, relief.budget, picture, in_full=relief.in_full
+            )
+        )
         if isinstance(result, Perceived):
             self._tally.remembered(segment, result, time.monotonic())
             self._relieve(segment)
@@ -362,6 +353,11 @@ class Camera:
             if str(result) != self._complaint:  # not one line for each segment, for days
                 self._complaint = str(result)
                 log.warning("camera %s: %s", self.name, result)
+
+    def _attached(self) -> MemoryHandle:
+        if self._memory is None:
+            raise CameraError(f"camera {self.name} was detached")
+        return self._memory
 
     def _relieve(self, segment: Segment | None) -> None:
         """Give something up if the camera lags, or take it back; a file held back never lags."""
@@ -387,6 +383,13 @@ class Camera:
         if self._over and feed.state is not CameraState.OFFLINE:
             return CameraState.OFFLINE, "unknown"
         return feed.state, feed.reason
+
+    def _fed(self, status: FeedStatus) -> None:
+        """The feed's state changed: a camera that is away keeps its place, and refusals say so."""
+        if self._memory is not None:
+            away = status.state in (CameraState.STALLED, CameraState.RETRYING)
+            self._engine.away(self._memory, away=away)
+        self._on_change(self.view())
 
     def _answer_over(self) -> None:
         """On the engine's thread."""

@@ -11,10 +11,10 @@ from typing import Self
 
 from core.errors import CameraError, CameraExists, CameraNotFound, LookoutError
 from engine.engine import Engine
-from stream.cameras.camera import Camera, Gate, Witness
+from stream.cameras.camera import Camera
 from stream.cameras.keeping import Keeping
 from stream.cameras.view import CameraView
-from stream.cameras.watching import Watching
+from stream.cameras.watching import Gate, Watching, Witness
 from stream.sources.address import redact
 from stream.sources.base import Source
 

@@ -11,10 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from core.frames import Frame, Segment
 from pruning.policy import Spending
 from stream.cameras.ladder import RUNGS, Ladder, Rung
@@ -79,6 +75,11 @@ class Relief:
         return max(1, round(budget * HALF)) if self._gives_up(Rung.BUDGET) else budget
 
     @property
+    def in_full(self) -> bool:
+        """Whether what a segment makes is what it makes when nothing is given up."""
+        return not (self._gives_up(Rung.BUDGET) or self._gives_up(Rung.PICTURE))
+
+    @property
     def skips(self) -> bool:
         """Whether frames that wait are passed over."""
         return self._gives_up(Rung.SKIP)
@@ -116,15 +117,11 @@ class Relief:
         self._skipped += passed
         return frames[passed:]
 
-    def shrink(self, segment: Segment) -> Segment:
-        """The segment as the model is to see it: with half the pixels, or as it is."""
+    def picture(self, segment: Segment) -> tuple[int, int] | None:
+        """(height, width) that the model is to see a segment at: half the pixels; None: all."""
         if not self._gives_up(Rung.PICTURE):
-            return segment
-        size = self._smaller(*segment.frames[0].pixels.shape[:2])
-        if size is None:
-            return segment
-        frames = (frame.showing(_resized(frame.pixels, size)) for frame in segment.frames)
-        return Segment(segment.index, tuple(frames))
+            return None
+        return self._smaller(*segment.frames[0].pixels.shape[:2])
 
     def _gives_up(self, rung: Rung) -> bool:
         return self._ladder is not None and self._ladder.gives_up(rung)
@@ -152,8 +149,3 @@ def smaller(step_tokens: StepTokens, height: int, width: int) -> tuple[int, int]
     except ValueError:
         return None
     return size if worth else None
-
-
-def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    shrunk = cv2.resize(pixels, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    return np.asarray(shrunk, np.uint8)

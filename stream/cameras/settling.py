@@ -21,6 +21,18 @@ def settler(
     return lambda result: on_loop(loop, lambda: settle(result))
 
 
+async def heard(begin: Callable[[Callable[[Result], None]], object]) -> Result:
+    """What the engine says to a listener.
+
+    Args:
+        begin: starts what is to be heard of, given the listener.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Result] = loop.create_future()
+    begin(settler(loop, future))
+    return await future
+
+
 def on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
     """Have something called on the loop's thread; a closed loop has nobody left who waits."""
     try:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from core.frames import Segment
+from core.kept import KeptStep
 from engine.recalling import Recalling
 from engine.selecting import Selecting
 from memory.policies.policy import MemoryPolicy
 from pruning.policy import PruningPolicy
 from stream.cameras.ladder import Overload
+
+Gate = Callable[[float], Awaitable[None]]  # called with the pts of each frame before it is taken
+# Told of each segment and of the steps that entered memory with it; None: the end of the stream.
+Witness = Callable[[Segment | None, tuple[KeptStep, ...]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

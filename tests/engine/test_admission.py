@@ -203,6 +203,30 @@ def test_the_engine_refuses_a_camera_that_it_has_no_time_for_and_the_others_go_o
         settle(engine, [first, second])
 
 
+def test_what_is_given_up_for_a_segment_is_not_taken_for_what_its_camera_needs():
+    with Engine(ours(), LIMITS, Scheduler(pace=StepPace())) as engine:
+        ready = Result()
+        handle = engine.open_memory(Dense(), 64, SinkWindow(), ready, fps=0.001)
+        ready.wait()
+        for number in range(2 * MEANT):
+            show(engine, handle, segment(number, size=(64, 64)))
+        before = engine._admission._cameras[handle.number].appetite
+        made = before.encoded, before.prefilled
+        for number in range(MEANT):
+            small = Result()
+            engine.perceive(
+                handle,
+                segment(50 + number, size=(64, 64)),
+                small,
+                picture=(32, 32),
+                in_full=False,
+            )
+            assert small.wait().encoded == 4, "it is seen at a quarter of its size"
+        after = engine._admission._cameras[handle.number].appetite
+        assert (after.encoded, after.prefilled) == made
+        settle(engine, [handle])
+
+
 def test_a_camera_whose_memory_could_not_be_made_needs_nothing():
     with Engine(ours(), LIMITS, Scheduler(pace=StepPace())) as engine:
         handles, results = [], []

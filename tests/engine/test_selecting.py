@@ -64,8 +64,8 @@ class Planted(Hooked):
         super().__init__(ours(), lambda chunks: None)
         self.where, self.word = where, words(ours(), text).mean(dim=0)
 
-    def encode(self, segments, *, attention=False, pixels=False):
-        seen = super().encode(segments, attention=attention, pixels=pixels)
+    def encode(self, segments, **asked):
+        seen = super().encode(segments, **asked)
         for number, one in enumerate(segments):
             if one.index == self.where:
                 features = seen[number].features.clone()

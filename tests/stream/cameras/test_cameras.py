@@ -221,6 +221,29 @@ async def test_a_film_that_has_ended_needs_no_time_any_more():
             assert camera.view().memory_held > 0, "what it saw can still be asked about"
 
 
+async def test_a_camera_whose_source_is_gone_keeps_its_place_and_a_refusal_counts_it_apart():
+    """It is let in again as it was, whoever asked meanwhile."""
+    here = ScriptedSource(lossless=True).give(*(n / 4 for n in range(8 * MEANT)), size=SIZE)
+    sources = [here]
+    limits = Limits(cameras=3, capacity=200, prompt_tokens=64, answer_tokens=16, load=1e-6)
+    with Engine(ours(), limits, Scheduler(pace=StepPace())) as engine:
+        async with Cameras(engine, WATCHING) as cameras:
+            camera = await cameras.attach(
+                "porch", lambda: sources.pop() if sources else ScriptedSource(hangs=True),
+                url="rtsp://a/", anyway=True,
+            )  # fmt: skip
+            await eventually(lambda: camera.view().load is not None)
+            with pytest.raises(Overloaded) as refused:
+                await cameras.attach("yard", ScriptedSource, url="rtsp://b/")
+            assert "offline" not in str(refused.value)
+            load = camera.view().load
+            here.lose()
+            await eventually(lambda: camera.view().state == "retrying")
+            with pytest.raises(Overloaded, match="one of them is offline and holds"):
+                await cameras.attach("yard", ScriptedSource, url="rtsp://b/")
+            assert camera.view().load == pytest.approx(load, rel=0.5), "it holds what it needs"
+
+
 async def test_an_unknown_camera_is_named_with_those_there_are(engine):
     async with Cameras(engine, WATCHING) as cameras:
         await cameras.attach("porch", ScriptedSource, url="rtsp://a/")

@@ -68,11 +68,9 @@ def test_each_rung_halves_what_it_is_named_for_and_keeps_the_others():
     assert (fps[-1], relief.budget) == (2.0, 8)
     lagging(relief, 1)
     assert (fps[-1], relief.budget) == (2.0, 4)
-    assert relief.shrink(segment(0)).frames[0].pixels.shape == (128, 128, 3)
+    assert relief.picture(segment(0)) is None
     lagging(relief, 1)
-    shown = relief.shrink(segment(0))
-    assert shown.frames[0].pixels.shape == (91, 91, 3)
-    assert [frame.pts for frame in shown.frames] == [0.0, 0.25]
+    assert relief.picture(segment(0)) == (91, 91)
     assert not relief.skips
     lagging(relief, 1)
     assert relief.skips
@@ -81,6 +79,15 @@ def test_each_rung_halves_what_it_is_named_for_and_keeps_the_others():
     assert relief.pick(frames[:1], 2) == frames[:1]
     assert relief.state.frames_skipped == 4
     assert (relief.budget, fps[-1]) == (4, 2.0)
+
+
+def test_what_a_segment_makes_says_what_the_camera_needs_only_while_it_is_taken_in_full():
+    relief, _ = relieved()
+    said = [relief.in_full]
+    for _ in range(4):
+        lagging(relief, 1)
+        said.append(relief.in_full)
+    assert said == [True, True, False, False, False], "fewer frames say as much of each"
 
 
 def test_on_recovery_everything_is_as_it_was():
@@ -93,16 +100,14 @@ def test_on_recovery_everything_is_as_it_was():
         assert now < 3000
     assert (relief.budget, relief.skips, fps[-1]) == (8, False, 4.0)
     assert relief.state.changes == 8
-    one = segment(0)
-    assert relief.shrink(one) is one
+    assert relief.picture(segment(0)) is None
 
 
 def test_a_model_that_knows_one_size_is_never_shown_a_smaller_one_and_the_log_says_so(caplog):
     relief, _ = relieved(step_tokens=lambda height, width: 36)
     lagging(relief, 3)
     assert relief.state.rung is Rung.SKIP
-    one = segment(0)
-    assert relief.shrink(one) is one
+    assert relief.picture(segment(0)) is None
     assert relief.state.given_up == (Rung.FPS, Rung.BUDGET, Rung.SKIP)
     assert "picture would change nothing" in caplog.text
     assert len(caplog.records) == 3, "each change once"
