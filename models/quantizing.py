@@ -41,7 +41,8 @@ def quantize(model: Any, name: str, device: torch.device) -> None:
         device: where the model will run.
 
     Raises:
-        ModelLoadFailed: if there is no such way, or what it needs is not installed.
+        ModelLoadFailed: if there is no such way, what it needs is not installed, or none of the
+            model's matrices can be packed so.
     """
     if name == NONE:
         return
@@ -68,6 +69,8 @@ def quantize(model: Any, name: str, device: torch.device) -> None:
         raise ModelLoadFailed(
             f"model.quantize {name} cannot be done here on {device} by torchao {version}: {why}"
         ) from None
+    if not any(map(_packed, model.parameters())):  # torchao passes over what does not suit it
+        raise ModelLoadFailed(f"model.quantize {name}: it packs none of the matrices of this model")
 
 
 def stored_bytes(model: nn.Module) -> int:
@@ -76,10 +79,14 @@ def stored_bytes(model: nn.Module) -> int:
 
 
 def _stored(weight: Any) -> int:
-    if not hasattr(weight, "__tensor_flatten__"):
+    if not _packed(weight):
         return int(weight.nbytes)
     names, _ = weight.__tensor_flatten__()
     return sum(_stored(getattr(weight, name)) for name in names)
+
+
+def _packed(weight: Any) -> bool:
+    return hasattr(weight, "__tensor_flatten__")
 
 
 def _parts(model: Any) -> list[nn.Module]:

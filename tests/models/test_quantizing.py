@@ -10,8 +10,9 @@ import torch
 
 from core.errors import ModelLoadFailed
 from models.loading import load_model
-from models.quantizing import NONE, WAYS
+from models.quantizing import NONE, WAYS, stored_bytes
 from models.qwen3_vl import Qwen3VL
+from models.shapes import Drawn, draw, load_shape
 from tests.models.harness import Stream
 from tests.tiny import save, segment
 
@@ -30,6 +31,11 @@ def loaded(folder: str, quantize: str) -> Qwen3VL:
     model = load_model(folder, device="cpu", quantize=quantize)
     assert isinstance(model, Qwen3VL)
     return model
+
+
+def drawn(quantize: str) -> Drawn:
+    shape, cpu = load_shape("tiny"), torch.device("cpu")
+    return draw(shape, cpu, torch.float32, pixels=96 * 96, quantize=quantize)
 
 
 def first_logits(model: Qwen3VL) -> torch.Tensor:
@@ -80,6 +86,21 @@ def test_a_way_that_does_not_work_here_says_why(folder) -> None:
         pytest.skip("what int4 needs is installed here")
     with pytest.raises(ModelLoadFailed, match="int4 cannot be done here on cpu by torchao"):
         loaded(folder, "int4")
+
+
+@with_torchao
+def test_a_model_of_which_nothing_can_be_packed_is_refused_and_not_run_as_it_is() -> None:
+    with pytest.raises(ModelLoadFailed, match="int4: it packs none of the matrices"):
+        drawn("int4")  # its matrices are narrower than a group of numbers
+
+
+@with_torchao
+def test_bytes_are_counted_as_they_are_held() -> None:
+    whole, packed = drawn(NONE).network, drawn("int8").network
+    assert stored_bytes(whole) == sum(weight.nbytes for weight in whole.parameters())
+    matrices = 2 * (2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 96) + 2048 * 64
+    saved = stored_bytes(whole) - stored_bytes(packed)
+    assert 2.9 * matrices < saved < 3 * matrices  # one byte in place of four, and a few scales
 
 
 def test_a_way_that_does_not_exist_is_refused(folder) -> None:

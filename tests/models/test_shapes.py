@@ -45,3 +45,15 @@ def test_a_model_is_drawn_the_same_each_time_and_leaves_the_random_numbers_of_ot
     )
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(first.prefix().embeds, second.prefix().embeds)
+
+
+def test_a_model_may_be_drawn_with_compiled_parts_and_says_the_same():
+    torch._dynamo.reset()
+    shape, cpu = load_shape("tiny"), torch.device("cpu")
+    plain, compiled = (
+        draw(shape, cpu, torch.float32, pixels=96 * 96, compiler=by) for by in (None, "eager")
+    )
+    seen = [model.encode([segment(0, size=(96, 96))])[0].features for model in (plain, compiled)]
+    assert torch.allclose(seen[0], seen[1], atol=1e-5)
+    assert compiled.network.model.visual.blocks[0].mlp._compiled_call_impl is not None
+    torch._dynamo.reset()
