@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from core.sending import sent
+
 
 class Grid(NamedTuple):
     """Merged patches of one segment: t temporal steps of h rows and w columns."""
@@ -43,7 +45,9 @@ class VisualTokens:
     """What the vision encoder made of some temporal steps, after patch merging."""
 
     features: Tensor  # [n, d]
-    index: Tensor  # [n] int64, strictly increasing, into the flattened (t, h, w) grid
+    # [n] int64, strictly increasing, into the flattened (t, h, w) grid. On the host, wherever the
+    # features are: what is laid out by it must not wait for them.
+    index: Tensor
     grid: Grid
     times: tuple[float, ...]  # [grid.t] seconds, the middle of each temporal step
     deepstack: tuple[Tensor, ...] = ()  # each [n, d]; one per decoder layer that takes it
@@ -61,6 +65,8 @@ class VisualTokens:
                 f"{n} features, index {tuple(self.index.shape)}, "
                 f"deepstack {[tuple(rows.shape) for rows in self.deepstack]}: rows must match"
             )
+        if self.index.device.type != "cpu":
+            raise ValueError(f"the index belongs on the host, not on {self.index.device}")
         if self.attention is not None and self.attention.shape != (n,):
             raise ValueError(f"{n} features, attention {tuple(self.attention.shape)}")
         if self.pixels is not None and (self.pixels.ndim != 3 or len(self.pixels) != n):
@@ -76,11 +82,17 @@ class VisualTokens:
         """Temporal step of each token, int64 [n]."""
         return self.index // self.grid.per_step
 
+    def counts(self) -> list[int]:
+        """How many tokens each temporal step still has."""
+        starts = torch.arange(self.grid.t + 1) * self.grid.per_step
+        return torch.searchsorted(self.index, starts).diff().tolist()
+
     def select(self, keep: Tensor, merge: Merge | None = None) -> VisualTokens:
         """The given rows, still on the same grid.
 
         Args:
-            keep: rows to keep, int64 [k], strictly increasing, within [0, n).
+            keep: rows to keep, int64 [k], strictly increasing, within [0, n); where the features
+                are, or on the host.
             merge: what flows into them, in features and every DeepStack level alike; None leaves
                 each row as it is. Attention and pixels stay those of the place.
 
@@ -90,15 +102,17 @@ class VisualTokens:
         """
         if keep.ndim != 1 or keep.dtype != torch.int64:
             raise ValueError(f"keep must be int64 [k], not {keep.dtype} {tuple(keep.shape)}")
-        if keep.numel() and (int(keep[0]) < 0 or int(keep[-1]) >= len(self)):
+        kept = keep.cpu()  # the one time that the host waits to know
+        if kept.numel() and (int(kept[0]) < 0 or int(kept[-1]) >= len(self)):
             raise ValueError(f"keep must lie in [0, {len(self)})")
-        if bool((keep[1:] <= keep[:-1]).any()):
+        if bool((kept[1:] <= kept[:-1]).any()):
             raise ValueError("keep must be strictly increasing")
+        keep = sent(kept, self.features.device) if keep is kept else keep
         if merge is not None:
             _check(merge, len(self), len(keep))
         return VisualTokens(
             features=_gather(self.features, keep, merge),
-            index=self.index[keep],
+            index=self.index[kept],
             grid=self.grid,
             times=self.times,
             deepstack=tuple(_gather(rows, keep, merge) for rows in self.deepstack),
@@ -107,11 +121,12 @@ class VisualTokens:
         )
 
     def steps(self, start: int, stop: int) -> VisualTokens:
-        """The tokens of temporal steps [start, stop), on a grid of their own."""
+        """The tokens of temporal steps [start, stop), on a grid of their own; a view of these."""
         if not 0 <= start < stop <= self.grid.t:
             raise ValueError(f"steps [{start}, {stop}) of {self.grid.t}")
         low, high = start * self.grid.per_step, stop * self.grid.per_step
-        rows = (self.index >= low) & (self.index < high)
+        first, last = torch.searchsorted(self.index, torch.tensor([low, high])).tolist()
+        rows = slice(first, last)
         return VisualTokens(
             features=self.features[rows],
             index=self.index[rows] - low,
@@ -175,7 +190,7 @@ def _check(merge: Merge, rows: int, kept: int) -> None:
             f"merge sources {tuple(source.shape)}, targets {tuple(target.shape)} and weights "
             f"{tuple(weight.shape)} must be as many"
         )
-    for name, places, size in (("sources", source, rows), ("targets", target, kept)):
+    for name, places, size in (("sources", source.cpu(), rows), ("targets", target.cpu(), kept)):
         if places.numel() and not 0 <= int(places.min()) <= int(places.max()) < size:
             raise ValueError(f"merge {name} must lie in [0, {size})")
     if not bool(torch.isfinite(weight).all()):

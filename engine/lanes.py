@@ -108,8 +108,8 @@ class _Coming(Seeing):
 
 
 def tensors_of(tokens: VisualTokens) -> list[Tensor]:
-    """All tensors that visual tokens carry."""
-    found = [tokens.features, tokens.index, *tokens.deepstack, tokens.attention, tokens.pixels]
+    """All tensors of visual tokens that are on the device."""
+    found = [tokens.features, *tokens.deepstack, tokens.attention, tokens.pixels]
     return [tensor for tensor in found if tensor is not None]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, from_numpy
 
+from core.sending import sent
 from memory.pool import Lease, PagePool
 from memory.view import View
 
@@ -60,7 +61,7 @@ class BlockTable:
         """Flat slots of the pool of the n-th slots of this table, int64 like `places`."""
         size = self._pool.page_size
         pages = np.asarray(self._pages, np.int64)[places // size]
-        return from_numpy(pages * size + places % size).to(self._pool.device)
+        return sent(from_numpy(pages * size + places % size), self._pool.device)
 
     def stored(self, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Keys and values at places [n], copied, each [layers, kv_heads, n, d]."""

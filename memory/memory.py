@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.errors import CapacityExceeded
+from core.sending import sent
 from memory import standing
 from memory.notes import Note, fitting, with_notes, without_notes
 from memory.observation import Observed
@@ -319,7 +320,7 @@ class KVMemory:
             self._notes = kept
 
     def _contents(self, observed: Observed | None) -> Contents:
-        rows = self.rows.to(self.pool.device)
+        rows = sent(self.rows, self.pool.device)
         slots = self._store.slots()
         return Contents(self.tokens, rows, self.pool, slots, self._rotation, observed)
 
@@ -332,7 +333,7 @@ class KVMemory:
     ) -> None:
         """Put the chosen ones of what came after what stays."""
         likeness = None if observed is None else observed.likeness(came.visual)
-        new, flat = came.rows(chosen), source[torch.from_numpy(chosen).to(source.device)]
+        new, flat = came.rows(chosen), source[sent(torch.from_numpy(chosen), source.device)]
         # What comes in cut short leaves no gap behind it: nothing older stays.
         whole = len(new) == len(came)
         limit = self.capacity - self.noting - len(new) if whole else int(self.tokens.sink.sum())
@@ -341,11 +342,11 @@ class KVMemory:
         if retained is not None:
             self._retain(replace(retained, stay=with_notes(retained.stay, contents)))
         if self.archive is not None and (cut := came.cut(chosen)).any():
-            places = torch.from_numpy(cut).to(source.device)
+            places = sent(torch.from_numpy(np.flatnonzero(cut)), source.device)
             self._leaving.append((*self.pool.read(source[places]), came.rows(cut)))
         self._store.add(new, flat)
         if likeness is not None:
-            self._settle(likeness[:, torch.from_numpy(chosen).to(likeness.device)])
+            self._settle(likeness[:, sent(torch.from_numpy(chosen), likeness.device)])
 
     def _settle(self, likeness: Tensor) -> None:
         """Let the policy look at what just came in, whose likeness is [layers, n]."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from core.sending import sent
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
@@ -62,8 +64,8 @@ class View:
             low, high = (int(x) for x in torch.aminmax(lengths))
             if low < 0 or high != length:
                 raise ValueError(f"lengths of {low} to {high} do not make a view of {length}")
-            lengths = lengths.to(device, torch.int32)
-        pages = torch.tensor(table[: -(-length // page_size)], dtype=torch.int32).to(device)
+            lengths = sent(lengths.to(torch.int32), device)
+        pages = sent(torch.tensor(table[: -(-length // page_size)], dtype=torch.int32), device)
         offsets = torch.arange(page_size, device=device)  # made there: slots need not cross
         slots = (pages.long()[:, None] * page_size + offsets).flatten()[:length]
         return View(pages, length, slots, lengths)

@@ -58,6 +58,21 @@ def join(chunks: list[Chunk]) -> Chunk:
     )
 
 
+def weave(words: Tensor, seen: Tensor, sizes: list[int]) -> Tensor:
+    """Embeddings of words and of what was seen in the order in which they stand, [n, d].
+
+    Args:
+        words: [w, d].
+        seen: visual tokens, [v, d].
+        sizes: for each step how many words come before it, how many visual tokens it has, and how
+            many words come after it; w and v together.
+    """
+    texts = torch.split(words, [size for place, size in enumerate(sizes) if place % 3 != 1])
+    pictures = torch.split(seen, sizes[1::3])
+    steps = zip(texts[::2], pictures, texts[1::2], strict=True)
+    return torch.cat([part for step in steps for part in step])
+
+
 def text_positions(start: int, length: int) -> Tensor:
     """Positions of `length` text tokens, int64 [3, length]."""
     return torch.arange(start, start + length).expand(3, -1)

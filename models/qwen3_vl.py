@@ -8,6 +8,7 @@ takes embeddings with DeepStack rows for the kept visual tokens.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -18,12 +19,13 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 
 from core.frames import Frame, Segment
+from core.sending import sent
 from core.tokens import Grid, VisualTokens
 from memory.pool import KVShape
 from memory.readers.reader import Plan
 from models import attention as functions
 from models.attention import Received
-from models.layout import Chunk, join, text_positions, vision_positions
+from models.layout import Chunk, join, text_positions, vision_positions, weave
 from models.likeness import compared
 from models.pictures import Pictures, pictures_for
 from models.preprocess import cells, fit_size
@@ -119,7 +121,7 @@ class Qwen3VL(VideoLanguageModel):
         return [
             VisualTokens(
                 features=f,
-                index=torch.arange(len(f), device=f.device),
+                index=torch.arange(len(f)),
                 grid=self._grid(g),
                 times=self._times(segment),
                 deepstack=tuple(level),
@@ -134,7 +136,7 @@ class Qwen3VL(VideoLanguageModel):
         """See `VideoLanguageModel.encode_image`."""
         values, grid = self._patchify([Frame(0.0, 0.0, pixels)])
         features, deepstack = self._see(values, grid)
-        rows = torch.arange(len(features[0]), device=self.device)
+        rows = torch.arange(len(features[0]))
         levels = tuple(level[0] for level in deepstack)
         return VisualTokens(features[0], rows, self._grid(grid), (0.0,), levels)
 
@@ -146,33 +148,18 @@ class Qwen3VL(VideoLanguageModel):
     @torch.inference_mode()
     def lay_steps(self, tokens: VisualTokens, position: int) -> Chunk:
         """See `VideoLanguageModel.lay_steps`."""
-        chunks = []
-        for step, time in enumerate(tokens.times):
-            stamp = self._ids(f"<{time:.1f} seconds>")
-            picture = self._lay_picture(tokens.steps(step, step + 1), stamp, position)
-            times = torch.full((len(picture),), time, dtype=torch.float64)
-            chunks.append(
-                Chunk(
-                    picture.embeds,
-                    picture.positions,
-                    picture.visual,
-                    picture.deepstack,
-                    times,
-                    picture.next_position,
-                )
-            )
-            position = picture.next_position
-        return join(chunks)
+        stamps = [self._ids(f"<{time:.1f} seconds>") for time in tokens.times]
+        return self._lay_pictures(tokens, stamps, tokens.times, position)
 
     @torch.inference_mode()
     def lay_image(self, tokens: VisualTokens, position: int) -> Chunk:
         """See `VideoLanguageModel.lay_image`."""
-        return self._lay_picture(tokens, [], position)
+        return self._lay_pictures(tokens, [[]], [math.nan], position)
 
     @torch.inference_mode()
     def lay_text(self, ids: Sequence[int], position: int) -> Chunk:
         """See `VideoLanguageModel.lay_text`."""
-        embeds = self._model.get_input_embeddings()(torch.tensor(list(ids), device=self.device))
+        embeds = self._embed(ids)
         n = len(embeds)
         return Chunk(
             embeds,
@@ -212,13 +199,13 @@ class Qwen3VL(VideoLanguageModel):
         with compared(language.layers, packed, plan):
             hidden = language(
                 inputs_embeds=packed.embeds[None],
-                position_ids=packed.positions[:, None].to(self.device),
+                position_ids=sent(packed.positions[:, None], self.device),
                 use_cache=False,
-                visual_pos_masks=packed.visual[None].to(self.device) if sees else None,
+                visual_pos_masks=sent(packed.visual[None], self.device) if sees else None,
                 deepstack_visual_embeds=list(packed.deepstack) if sees else None,
                 plan=plan,
             ).last_hidden_state[0]  # [n, d]
-        last = torch.tensor([span.stop - 1 for span in plan.spans], device=self.device)
+        last = sent(torch.tensor([span.stop - 1 for span in plan.spans]), self.device)
         logits: Tensor = self._model.lm_head(hidden[last]).float()
         return logits
 
@@ -242,20 +229,44 @@ class Qwen3VL(VideoLanguageModel):
         cell = self._patch * self._merge
         return (rows // cell) * (columns // cell)
 
-    def _lay_picture(self, tokens: VisualTokens, before: list[int], position: int) -> Chunk:
-        """`before` as text, then vision_start, the visual tokens of one step, vision_end."""
-        opening = self.lay_text([*before, self._vision_start], position)
-        base = opening.next_position
-        n = len(tokens)
-        picture = Chunk(
-            tokens.features,
-            vision_positions(base, tokens.index.cpu(), tokens.grid.w),
-            torch.ones(n, dtype=torch.bool),
+    def _lay_pictures(
+        self,
+        tokens: VisualTokens,
+        before: Sequence[list[int]],
+        times: Sequence[float],
+        position: int,
+    ) -> Chunk:
+        """For each step: text, vision_start, its visual tokens, vision_end; embedded in one go."""
+        _, h, w = tokens.grid
+        cells = torch.split(tokens.index % (h * w), tokens.counts())
+        ids: list[int] = []
+        positions: list[Tensor] = []
+        for text, seen in zip(before, cells, strict=True):
+            opening = [*text, self._vision_start]
+            base = position + len(opening)
+            ids += [*opening, self._vision_end]
+            positions.append(text_positions(position, len(opening)))
+            positions.append(vision_positions(base, seen, w))
+            positions.append(text_positions(base + max(h, w), 1))
+            position = base + max(h, w) + 1
+        sizes = [places.shape[1] for places in positions]
+        visual = torch.tensor([False, True, False] * len(cells))
+        steps = torch.tensor(times, dtype=torch.float64).repeat_interleave(3)
+        lengths = torch.tensor(sizes)
+        return Chunk(
+            weave(self._embed(ids), tokens.features, sizes),
+            torch.cat(positions, dim=1),
+            visual.repeat_interleave(lengths),
             tokens.deepstack,
-            torch.full((n,), float("nan"), dtype=torch.float64),
-            base + max(tokens.grid.h, tokens.grid.w),
+            steps.repeat_interleave(lengths),
+            position,
         )
-        return join([opening, picture, self.lay_text([self._vision_end], picture.next_position)])
+
+    def _embed(self, ids: Sequence[int]) -> Tensor:  # [n, d]
+        found: Tensor = self._model.get_input_embeddings()(
+            sent(torch.tensor(list(ids)), self.device)
+        )
+        return found
 
     def _see(
         self, pixels: Tensor, grids: Tensor, received: Received | None = None

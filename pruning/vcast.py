@@ -17,10 +17,10 @@ m / (m + gate), m the mean length of the two legs of the turn.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -93,8 +93,8 @@ class VCast(PruningPolicy):
         trail = [*known, *means, *ahead]
         purse, counts = path.purse, []
         share = budget / seen.steps
-        for place in range(len(known), len(known) + seen.steps):
-            bend = curvature(trail, place if self.lookahead else place - 1, self.gate)
+        first = len(known) if self.lookahead else len(known) - 1
+        for bend in curvatures(torch.stack(trail), range(first, first + seen.steps), self.gate):
             energy = math.exp(bend / self.temperature)
             count, purse = purse.spend(energy, share, self.spread, seen.per_step)
             counts.append(count)
@@ -122,22 +122,23 @@ def anchors(features: Tensor, means: Tensor) -> Tensor:
     return scores
 
 
-def curvature(trail: Sequence[Tensor], centre: int, gate: float = 0.0) -> float:
-    """1 - cos of the turn of the path at `centre`, times its gate.
+def curvatures(trail: Tensor, centres: range, gate: float = 0.0) -> list[float]:
+    """1 - cos of the turns of the path, each times its gate; the host waits once.
 
-    Lies in [0, 2]; 1 where the path is too short to turn, or stands still (gated: 0).
+    Each lies in [0, 2]; it is 1 where the path is too short to turn, or stands still (gated: 0).
 
     Args:
-        trail: points, each [d].
-        centre: the point of the turn; may lie outside.
+        trail: points, [p, d].
+        centres: the points of the turns, one after the other; may lie outside.
         gate: see `VCast`.
     """
-    if centre < 1 or centre + 1 >= len(trail):
-        return 1.0
-    arriving = trail[centre] - trail[centre - 1]
-    leaving = trail[centre + 1] - trail[centre]
-    bend = 1.0 - float(F.cosine_similarity(arriving, leaving, dim=0, eps=EPS))
-    if not gate:
-        return bend
-    length = float(arriving.norm() + leaving.norm()) / 2
-    return bend * length / (length + gate)
+    inner = [centre for centre in centres if 1 <= centre < len(trail) - 1]
+    bends = dict.fromkeys(centres, 1.0)
+    if inner:
+        moves = trail.diff(dim=0)
+        arriving, leaving = moves[inner[0] - 1 : inner[-1]], moves[inner[0] : inner[-1] + 1]
+        turns = 1.0 - F.cosine_similarity(arriving, leaving, dim=1, eps=EPS)
+        lengths = (arriving.norm(dim=1) + leaving.norm(dim=1)) / 2
+        gated = turns * lengths / (lengths + gate) if gate else turns
+        bends |= zip(inner, gated.tolist(), strict=True)
+    return list(bends.values())

@@ -20,7 +20,7 @@ import torch
 
 from pruning.policy import Kept, PruningPolicy, Seen, State
 from pruning.ranking import best_per_step
-from pruning.vcast import anchors, curvature, unit_means
+from pruning.vcast import anchors, curvatures, unit_means
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,7 @@ class VCastOffline(PruningPolicy):
     def decide(self, seen: Seen, budget: int, state: State) -> Kept:
         """See `PruningPolicy.decide`."""
         means = unit_means(seen.features)
-        path = list(means)
-        bends = torch.tensor([curvature(path, step) for step in range(seen.steps)])
+        bends = torch.tensor(curvatures(means, range(seen.steps)))
         weights = (bends.double() / self.temperature).softmax(dim=0)
         counts = allocate(weights.tolist(), budget, seen.per_step)
         return Kept(best_per_step(anchors(seen.features, means), counts), state)

@@ -14,6 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from core.sending import sent
 from memory.pool import KVShape, PagePool
 from memory.readers.tables import Span, Tables
 
@@ -32,6 +33,11 @@ class Plan:
         """The spans for kernels over pages; made when a reader first asks, then kept."""
         return Tables.of(self.spans, self.pool.shape.layers, self.pool.shape.kv_heads)
 
+    @cached_property
+    def masks(self) -> dict[Span, Tensor]:
+        """What is hidden from the tokens of a span: made by the first layer, read by all others."""
+        return {}
+
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """Store the tokens' keys and values, then attend; [tokens, heads, head_dim].
 
@@ -47,7 +53,7 @@ class Plan:
         for span in self.spans:
             if span.observed is not None:
                 asked = query[span.start : span.stop]
-                noted = asked if span.noted is None else asked[span.noted.to(query.device)]
+                noted = asked if span.noted is None else asked[sent(span.noted, query.device)]
                 span.observed.note(layer, noted)
         return self.reader.read(self, layer, query, scale)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from core.sending import sent
 from memory.observation import Observed
 from memory.view import View
 
@@ -72,7 +73,7 @@ class Tables:
         """The tables of spans that follow each other without a gap."""
         counts = [span.stop - span.start for span in spans]
         device = spans[0].scratch.pages.device
-        starts = torch.tensor([0, *counts]).cumsum(0).to(device, torch.int32)
+        starts = sent(torch.tensor([0, *counts]).cumsum(0).to(torch.int32), device)
         memories = [span.memory for span in spans]
         memory = None
         if any(view is not None and view.length for view in memories):
@@ -94,13 +95,13 @@ def _side(
     held = [0 if view is None else view.length for view in views]
     blind = None
     if 0 in held:
-        blind = torch.tensor([n == 0 for n in held]).repeat_interleave(torch.tensor(counts))
-        blind = blind.to(device)
+        reads_nothing = torch.tensor([n == 0 for n in held])
+        blind = sent(reads_nothing.repeat_interleave(torch.tensor(counts)), device)
     by_head = None
     if any(view is not None and view.lengths is not None for view in views):
         rows = [_by_head(v, n, heads, device) for v, n in zip(views, held, strict=True)]
         by_head = torch.stack(rows, dim=1).contiguous()
-    lengths = torch.tensor(held, dtype=torch.int32).to(device)
+    lengths = sent(torch.tensor(held, dtype=torch.int32), device)
     even = lengths[:, None].repeat(1, heads[1])
     return Side(pages, lengths, even, max(held), causal, blind, by_head)
 

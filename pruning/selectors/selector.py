@@ -91,7 +91,7 @@ class Selector(ABC):
             raise ValueError(f"{self.method} needs the attention of the question's last token")
         if question.attention is not None and question.attention.shape != (len(bank),):
             raise ValueError(f"attention {tuple(question.attention.shape)} of {len(bank)} tokens")
-        shown = Bank(_finite(bank.features), bank.index, bank.grid)
+        shown = Bank(_finite(bank.features), bank.index.to(bank.features.device), bank.grid)
         heard = Question(
             _finite(question.features),
             None if question.attention is None else _finite(question.attention),

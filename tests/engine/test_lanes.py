@@ -114,7 +114,7 @@ def test_a_segment_that_is_still_being_seen_is_let_go_with_its_camera() -> None:
         settle(engine, [leaving, staying])
 
 
-def test_every_tensor_of_visual_tokens_is_handed_over() -> None:
+def test_every_tensor_on_the_device_is_handed_over() -> None:
     seen = ours().encode([segment(0)], attention=True, pixels=True)[0]
-    assert len(tensors_of(seen)) == 4 + len(seen.deepstack)
+    assert len(tensors_of(seen)) == 3 + len(seen.deepstack)
     assert isinstance(lane_for(torch.device("cpu")), InLine)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pruning.budget import Debt, Purse, split_evenly
-from pruning.vcast import VCast, anchors, curvature
+from pruning.vcast import VCast, anchors, curvatures
 from tests.pruning.running import run
 from tests.pruning.scenes import stream, tokens
 
@@ -31,28 +31,34 @@ def test_dual_anchor_of_a_worked_example():
     ],
 )
 def test_curvature_of_known_turns(path, expected):
-    trail = [torch.tensor(point, dtype=torch.float32) for point in path]
-    assert curvature(trail, 1) == pytest.approx(expected, abs=1e-5)
+    trail = torch.tensor(path, dtype=torch.float32)
+    assert curvatures(trail, range(1, 2)) == pytest.approx([expected], abs=1e-5)
 
 
 def test_curvature_is_one_where_the_path_is_too_short_to_turn():
-    trail = [torch.tensor([0.0]), torch.tensor([1.0])]
-    assert [curvature(trail, place) for place in (0, 1)] == [1.0, 1.0]
+    assert curvatures(torch.tensor([[0.0], [1.0]]), range(-1, 3)) == [1.0] * 4
+
+
+def test_a_path_says_of_each_of_its_points_what_three_of_them_say_alone():
+    trail = torch.randn(9, 16, generator=torch.Generator().manual_seed(1))
+    for gate in (0.0, 0.05):
+        alone = [curvatures(trail[n - 1 : n + 2], range(1, 2), gate)[0] for n in range(1, 8)]
+        assert curvatures(trail, range(9), gate) == pytest.approx([1.0, *alone, 1.0], abs=1e-6)
+        assert curvatures(trail, range(3, 5), gate) == pytest.approx(alone[2:4], abs=1e-6)
 
 
 def test_noise_around_a_fixed_mean_curves_by_one_and_a_half():
     """E[cos] of successive differences of independent noise is -1/2: the known weakness."""
     generator = torch.Generator().manual_seed(0)
-    trail = list(torch.randn(400, 64, generator=generator))
-    values = [curvature(trail, place) for place in range(1, 399)]
+    values = curvatures(torch.randn(400, 64, generator=generator), range(1, 399))
     assert sum(values) / len(values) == pytest.approx(1.5, abs=0.03)
 
 
 def test_a_smooth_pan_hardly_curves_and_a_cut_does():
-    turn = [torch.tensor([math.cos(a), math.sin(a)]) for a in torch.linspace(0, 1, 20).tolist()]
-    assert max(curvature(turn, place) for place in range(1, 19)) < 0.01
-    cut = [*turn[:10], torch.tensor([-1.0, 0.3]), *[torch.tensor([-1.0, 0.31])] * 2]
-    assert max(curvature(cut, place) for place in (9, 10)) > 0.3
+    turn = torch.tensor([[math.cos(a), math.sin(a)] for a in torch.linspace(0, 1, 20).tolist()])
+    assert max(curvatures(turn, range(1, 19))) < 0.01
+    cut = torch.cat([turn[:10], torch.tensor([[-1.0, 0.3], [-1.0, 0.31], [-1.0, 0.31]])])
+    assert max(curvatures(cut, range(9, 11))) > 0.3
 
 
 def test_a_purse_spends_by_energy_and_pays_its_debts():
@@ -90,10 +96,9 @@ def test_parameters_out_of_range_are_refused(wrong):
     [(1.0, 1 / 1.05), (0.05, 0.5), (0.001, 0.001 / 0.051)],
 )
 def test_the_gate_weighs_a_turn_by_the_length_of_its_legs(scale, expected):
-    corner = [scale * torch.tensor(point) for point in [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)]]
-    assert curvature(corner, 1, gate=0.05) == pytest.approx(expected, rel=1e-3)
-    still = [torch.zeros(2)] * 3
-    assert curvature(still, 1, gate=0.05) == 0.0
+    corner = scale * torch.tensor([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)])
+    assert curvatures(corner, range(1, 2), gate=0.05) == pytest.approx([expected], rel=1e-3)
+    assert curvatures(torch.zeros(3, 2), range(1, 2), gate=0.05) == [0.0]
 
 
 def spent(policy: VCast) -> tuple[float, float]:
