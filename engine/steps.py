@@ -153,11 +153,9 @@ class Steps:
             self.close_memory(handle)
             if isinstance(lost, Busy):  # what was saved is not to blame, and is not put aside
                 lost = CapacityExceeded("no memory is left to restore it")
-            listener(
-                MemoryDamaged("it could not be restored: the log says why")
-                if isinstance(lost, GenerationFailed)
-                else lost
-            )
+            elif isinstance(lost, GenerationFailed):
+                lost = MemoryDamaged("it could not be restored: the log says why")
+            listener(lost)
             return
         for note in memory.notes:
             handle.on_note(told(self._runner.model, note))
@@ -341,7 +339,8 @@ class Steps:
             wrapped = error if isinstance(error, AnswerError) else GenerationFailed(str(error))
             self._end(job, "error", wrapped)
         elif job.is_sink:
-            self._lose(job, error)
+            full = CapacityExceeded("the device has no memory left for one more camera")
+            self._lose(job, full if isinstance(error, Busy) else error)
             self.close_memory(job.handle)
         elif not self._check(job.handle):
             self._lose(job, FrameError(f"a segment was lost: {error}"))

@@ -1,0 +1,237 @@
+"""A device without memory ends what asked for it, and changes nothing that anybody else says."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import count
+
+import pytest
+import torch
+
+from core.errors import Busy, CapacityExceeded, FrameError, LookoutError
+from engine.engine import Engine
+from engine.failing import out_of_memory
+from engine.jobs import MemoryHandle
+from engine.limits import Limits
+from engine.scheduler import Scheduler
+from memory.policies.policy import MemoryPolicy
+from memory.policies.sink_window import SinkWindow
+from pruning.vcast import VCast
+from tests.engine.exhausted import Calls, Forwards, Reads, Retains
+from tests.engine.listeners import Heard, Result, ask, open_camera, settle, show
+from tests.tiny import ours, segment
+
+SINK = len(ours().prefix())
+SEGMENT = 12 + ours().marker_tokens
+LIMITS = Limits(
+    cameras=2, answers=2, waiting=2, capacity=SINK + 2 * SEGMENT + 8, prompt_tokens=60,
+    answer_tokens=16,
+)  # fmt: skip
+WORDS = 4
+
+
+@dataclass
+class Watched:
+    """One camera, and which segments really entered its memory."""
+
+    handle: MemoryHandle
+    first: int  # number of its first segment
+    seen: list[int] = field(default_factory=list)
+
+    def show(self, engine: Engine, number: int) -> tuple[int, Result]:
+        result = Result()
+        engine.perceive(self.handle, segment(self.first + number), result)
+        return number, result
+
+    def note(self, number: int, result: Result) -> None:
+        try:
+            result.wait()
+        except FrameError:
+            return
+        self.seen.append(self.first + number)
+
+
+def running(model=None, reader=None) -> Engine:
+    scheduler = Scheduler(prefill_tokens=48, encode_tokens=48)
+    return Engine(model or ours(), LIMITS, scheduler, reader)
+
+
+@cache
+def undisturbed(seen: tuple[int, ...]) -> str:
+    """What is said of a camera that saw these segments and nothing else."""
+    with running() as engine:
+        handle = open_camera(engine)
+        for number in seen:
+            show(engine, handle, segment(number))
+        heard = ask(engine, handle, tokens=WORDS)
+        heard.wait()
+        settle(engine, [handle])
+    return heard.text
+
+
+def open_anyway(engine: Engine, policy: MemoryPolicy) -> MemoryHandle:
+    """A camera, as soon as there is room for it."""
+    for _ in range(10):
+        with suppress(CapacityExceeded):
+            return open_camera(engine, memory=policy)
+    raise AssertionError("there never was")
+
+
+def right_or_refused(heard: Heard, seen: list[int]) -> bool:
+    """Whether an answer was given, which then is that of a camera nothing happened to."""
+    ended = heard.wait()
+    if ended.error is not None:
+        assert isinstance(ended.error, Busy), "whoever asks may ask again"
+        return False
+    assert heard.text == undisturbed(tuple(seen))
+    return True
+
+
+def play(engine: Engine, policy: MemoryPolicy) -> int:
+    """Two cameras, two answers while both go on, and two more; how many were not to be had."""
+    cameras = [Watched(open_anyway(engine, policy), 100 * n) for n in range(2)]
+    for number in range(4):
+        shown = [(camera, *camera.show(engine, number)) for camera in cameras]
+        for camera, *rest in shown:
+            camera.note(*rest)
+    before = [list(camera.seen) for camera in cameras]
+    answers = [ask(engine, camera.handle, tokens=WORDS) for camera in cameras]
+    shown = [(camera, *camera.show(engine, 9)) for camera in cameras]
+    given = sum(map(right_or_refused, answers, before))
+    for camera, *rest in shown:
+        camera.note(*rest)
+    for camera in cameras:  # whatever happened is over
+        tries = (ask(engine, camera.handle, tokens=WORDS) for _ in range(10))
+        assert any(right_or_refused(again, camera.seen) for again in tries)
+    assert engine.alive
+    settle(engine, [camera.handle for camera in cameras])
+    return 2 * (5 + 1) - sum(len(camera.seen) for camera in cameras) - given
+
+
+SEAMS = ["forward", "encode", "read", "retain"]
+
+
+@pytest.mark.parametrize("seam", SEAMS)
+def test_wherever_memory_runs_out_once_the_rest_is_as_if_nothing_had_happened(seam):
+    calls = {name: Calls() for name in SEAMS}
+    model = Forwards(calls["forward"], calls["encode"])
+    policy, chosen = Retains(calls=calls["retain"]), calls[seam]
+    with running(model, Reads(calls["read"])) as engine:
+        # A forward reads once in each of four layers: by threes, each of them has its turn.
+        failures = 0
+        for n in count(0, 3 if seam == "read" else 1):
+            chosen.fail(n)
+            lost = play(engine, policy)
+            if not chosen.failed:
+                break
+            # Alone, a row or a picture finds room; what is one job's own ends that job.
+            assert lost <= 1
+            failures += 1
+        assert failures >= 4
+        assert engine.counters["out_of_memory"] == failures
+
+
+@pytest.mark.parametrize("seam", SEAMS)
+@pytest.mark.parametrize("times", [2, 3, 7])
+def test_wherever_memory_runs_out_for_a_while_only_what_asked_for_it_is_lost(seam, times):
+    calls = {name: Calls() for name in SEAMS}
+    model = Forwards(calls["forward"], calls["encode"])
+    policy, chosen = Retains(calls=calls["retain"]), calls[seam]
+    lost = 0
+    with running(model, Reads(calls["read"])) as engine:
+        for n in range(3, 60, 7):  # both cameras are open
+            chosen.fail(n, times)
+            lost += play(engine, policy)
+        assert lost > 0, "or nothing was hit"
+
+
+def test_hundreds_of_failures_are_counted_told_now_and_then_and_take_no_steps(caplog):
+    calls = Calls()
+    with running(Forwards(Calls(), calls)) as engine, caplog.at_level(logging.ERROR):
+        handle = open_camera(engine)
+        show(engine, handle, segment(0))
+        calls.fail(0, 10_000)
+        before = dict(engine.counters)
+        for number in range(200):
+            with pytest.raises(FrameError, match="lost: the device has no memory left"):
+                show(engine, handle, segment(1 + number))
+        after = engine.counters
+        assert after["out_of_memory"] - before.get("out_of_memory", 0) == 2 * 200  # once more alone
+        assert after["steps"] - before["steps"] <= 2 * 200
+        assert len(caplog.records) < 20
+        calls.fail(-1)
+        assert show(engine, handle, segment(300)).frames == 2
+        assert ask(engine, handle, tokens=WORDS).wait().error is None
+        settle(engine, [handle])
+
+
+def test_a_segment_that_finds_no_memory_when_it_is_pruned_takes_none_of_what_waited(monkeypatch):
+    with running() as engine:
+        handle = open_camera(engine, VCast(lookahead=1), budget=4)
+        assert show(engine, handle, segment(0)).frames == 0
+        lay_out, calls = ours().lay_steps, Calls()
+        calls.fail(0)
+
+        def failing(*given):
+            calls.one()
+            return lay_out(*given)
+
+        monkeypatch.setattr(ours(), "lay_steps", failing)
+        with pytest.raises(FrameError):
+            show(engine, handle, segment(1))
+        result = show(engine, handle, segment(2))
+        assert result.frames == 2 and result.steps[0].time < 0.5, "the first one, which waited"
+        assert show(engine, handle, None).frames == 2
+        settle(engine, [handle])
+
+
+class Torn(SinkWindow):
+    """A window that finds its memory damaged beyond repair when it is asked what stays."""
+
+    def retain(self, contents, incoming, limit):
+        if hit := vars(self).get("hit"):
+            hit()
+        return super().retain(contents, incoming, limit)
+
+
+def test_a_memory_that_cannot_be_put_right_is_given_up_and_nobody_elses(monkeypatch):
+    with running() as engine:
+        policy = Torn()
+        handle, other = open_camera(engine, memory=policy), open_camera(engine)
+        show(engine, handle, segment(0))
+        show(engine, other, segment(100))
+        memory = handle.memory
+        assert memory is not None
+
+        def hit() -> None:
+            memory._store.broken = True
+            raise torch.OutOfMemoryError("no memory is left")
+
+        vars(policy)["hit"] = hit
+        result, second = Result(), Result()
+        engine.perceive(handle, segment(1), result)
+        engine.perceive(handle, segment(2), second)
+        for one in (result, second):
+            with pytest.raises(LookoutError, match="damaged when a step failed") as lost:
+                one.wait()
+            assert lost.value.code == "memory_lost"
+        with pytest.raises(LookoutError, match="damaged when a step failed"):
+            show(engine, handle, segment(3))
+        assert "damaged" in str(ask(engine, handle).wait().error)
+        heard = ask(engine, other, tokens=WORDS)
+        heard.wait()
+        assert heard.text == undisturbed((100,))
+        assert engine.counters["memories_lost"] == 1
+        settle(engine, [handle, other])
+
+
+def test_no_memory_is_told_from_other_failures_on_a_host_too():
+    with pytest.raises(RuntimeError) as refused:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert out_of_memory(refused.value)
+    assert out_of_memory(MemoryError())
+    assert not out_of_memory(RuntimeError("shapes do not match"))
+    assert not out_of_memory(ValueError("can't allocate memory"))
