@@ -46,14 +46,20 @@ def _attend(plan: Plan, layer: int, span: Span, query: Tensor, scale: float) -> 
     kv_heads = keys.shape[1]
     grouped = query.to(keys.dtype).view(tokens, kv_heads, -1, dim)  # [q, kv_heads, group, d]
     rows = grouped.permute(1, 2, 0, 3).reshape(1, kv_heads, -1, dim)
-    mask = None
-    if tokens > 1:
-        # The last query sees all keys, the one before all but the last, ...; for each of a group.
-        hidden = torch.ones(tokens, keys.shape[2], dtype=torch.bool).triu(
-            keys.shape[2] - tokens + 1
-        )
-        mask = torch.zeros(hidden.shape, dtype=keys.dtype).masked_fill_(hidden, NOTHING)
-        mask = mask.repeat(heads // kv_heads, 1)
+    if tokens > 1 and span not in plan.masks:  # all layers hide the same
+        plan.masks[span] = _mask(tokens, heads // kv_heads, keys)
+    mask = plan.masks.get(span)
     found = F.scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scale)
     unpacked = found[0].view(kv_heads, -1, tokens, dim).permute(2, 0, 1, 3)
     return unpacked.reshape(tokens, heads, dim).to(query.dtype)
+
+
+def _mask(tokens: int, group: int, keys: Tensor) -> Tensor:
+    """What is added to the scores of the last tokens of a run, [group * tokens, l].
+
+    The last query sees all keys, the one before all but the last, ...; so for each of a group.
+    """
+    length = keys.shape[2]
+    hidden = torch.ones(tokens, length, dtype=torch.bool).triu(length - tokens + 1)
+    mask = torch.zeros(hidden.shape, dtype=keys.dtype).masked_fill_(hidden, NOTHING)
+    return mask.repeat(group, 1)

@@ -126,6 +126,19 @@ def test_to_it_neither_the_order_of_slots_nor_the_rest_of_the_batch_matters():
         assert torch.allclose(alone, before[span.start : span.stop], atol=2e-5)
 
 
+def test_what_is_hidden_is_made_once_for_all_layers_and_changes_no_bit():
+    packed = Packed(MIXED, KVShape(3, 2, 16), heads=4, **ON_A_CPU)
+    query, reader = packed.fresh[0], SdpaReader()
+    plan = packed.plan(reader)
+    reader.read(plan, 0, query, packed.scale)
+    made = dict(plan.masks)
+    assert set(made) == {span for span in plan.spans if span.stop - span.start > 1}
+    for layer in (1, 2):
+        anew = reader.read(packed.plan(reader), layer, query, packed.scale)
+        assert torch.equal(reader.read(plan, layer, query, packed.scale), anew)
+    assert all(plan.masks[span] is mask for span, mask in made.items())
+
+
 def test_more_queries_than_a_block_are_read_by_several_programs(triton):
     agree(triton, Packed([(40, 5, 70), (3, 0, 1)], KVShape(1, 1, 16), heads=2, device=DEVICE))
 
