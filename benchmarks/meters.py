@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from statistics import median
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -24,6 +25,13 @@ def seconds(device: torch.device, work: Callable[[], object]) -> float:
     work()
     torch.accelerator.synchronize(device)
     return time.perf_counter() - began
+
+
+def median_seconds(
+    device: torch.device, work: Callable[[], object], *, rounds: int, warm: int = 1
+) -> float:
+    """The median of some runs, after some that do not count: kernels may have to be compiled."""
+    return median([seconds(device, work) for _ in range(warm + rounds)][warm:])
 
 
 def peak_bytes(device: torch.device, work: Callable[[], object]) -> int:

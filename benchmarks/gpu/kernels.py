@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
-from statistics import median
 
 import torch
 from torch import Tensor
 
 from benchmarks.gpu.context import Context
 from benchmarks.gpu.plans import Drawn
+from benchmarks.meters import median_seconds
 from benchmarks.report import Row
 from memory.codecs.block import Block
 from memory.codecs.frozen import freeze
@@ -130,14 +129,5 @@ def _tried(context: Context, drawn: Drawn, make: Callable[[], Reader], wanted: T
     return {"off_by": float(off), "layer_ms": 1000 * took}
 
 
-def _seconds(context: Context, work: Callable[[], object], rounds: int = 10) -> float:
-    """The median until the device has done it; the first runs, which compile, do not count."""
-    took = []
-    for number in range((2 if context.dry else rounds) + 1):
-        context.synchronize()
-        began = time.perf_counter()
-        work()
-        context.synchronize()
-        if number:
-            took.append(time.perf_counter() - began)
-    return median(took)
+def _seconds(context: Context, work: Callable[[], object]) -> float:
+    return median_seconds(context.device, work, rounds=2 if context.dry else 10)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import platform
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from statistics import median
 
 import torch
 
 from benchmarks.gpu.context import Context
+from benchmarks.meters import median_seconds
 from benchmarks.report import Row
 
-_ROUNDS = 8
+_seconds = partial(median_seconds, rounds=8, warm=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +32,10 @@ def rates(context: Context) -> Rates:
     """Measure both."""
     n, device = context.scale.matrix, context.device
     a, b = (torch.randn(n, n, device=device, dtype=context.dtype) for _ in range(2))
-    product = _seconds(context, partial(torch.mm, a, b))
+    product = _seconds(device, partial(torch.mm, a, b))
     source = torch.empty(context.scale.copied_bytes // 2, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    copied = _seconds(context, partial(target.copy_, source))
+    copied = _seconds(device, partial(target.copy_, source))
     return Rates(2 * n**3 / product, 2 * source.nbytes / copied)
 
 
@@ -61,16 +59,3 @@ def machine(context: Context) -> list[Row]:
             "total_gb": total / 1e9,
         }
     return [row]
-
-
-def _seconds(context: Context, work: Callable[[], object]) -> float:
-    """The median of some runs, each until the device has done it."""
-    took = []
-    for number in range(_ROUNDS + 3):  # the first three warm up
-        context.synchronize()
-        began = time.perf_counter()
-        work()
-        context.synchronize()
-        if number >= 3:
-            took.append(time.perf_counter() - began)
-    return median(took)

@@ -63,7 +63,7 @@ def essential(scale: Scale) -> dict[str, Planned]:
         ("first_token", first_token, 20),
         ("decode", decode, 40),
         ("cameras", cameras, 45),
-        ("bytes", bytes_of_cameras, 15),
+        ("bytes", bytes_of_cameras, 20),
         ("breakdown", breakdown, 35),
     )
     for what, measure, seconds in measures:

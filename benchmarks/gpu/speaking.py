@@ -6,10 +6,10 @@ from benchmarks.gpu.context import Context
 from benchmarks.gpu.feeding import Pacer
 from benchmarks.gpu.hearing import Heard
 from benchmarks.gpu.machine import rates
-from benchmarks.gpu.quantiles import milliseconds
 from benchmarks.gpu.rig import PATIENCE_S, Rig
 from benchmarks.gpu.roofline import decode_bytes
 from benchmarks.gpu.scale import DAY_S
+from benchmarks.quantiles import milliseconds
 from benchmarks.report import Row
 
 

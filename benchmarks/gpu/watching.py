@@ -10,10 +10,11 @@ import torch
 from benchmarks.gpu.context import Context
 from benchmarks.gpu.feeding import LATE_S, Pacer, flood
 from benchmarks.gpu.machine import rates
-from benchmarks.gpu.quantiles import milliseconds, quantile
 from benchmarks.gpu.rig import PATIENCE_S, Rig
 from benchmarks.gpu.roofline import frame_flops
 from benchmarks.gpu.scale import DAY_S
+from benchmarks.gpu.verdicts import ALLOCATOR
+from benchmarks.quantiles import milliseconds, quantile
 from benchmarks.report import Row
 from models.quantizing import stored_bytes
 
@@ -73,31 +74,34 @@ def cameras(context: Context, shape: str) -> list[Row]:
 
 
 def bytes_of_cameras(context: Context, shape: str) -> list[Row]:
-    """Peak bytes with one camera that watches and answers, and with each further one."""
-    scale, peaks = context.scale, {}
+    """Peak bytes with one camera that watches and answers, and with each further one.
+
+    With memories of the usual capacity, and with half of it.
+    """
+    capacity = context.scale.capacity
+    return [_bytes(context, shape, tokens) for tokens in (capacity, capacity // 2)]
+
+
+def _bytes(context: Context, shape: str, capacity: int) -> Row:
+    scale, peaks, pools = context.scale, {}, {}
     for number in (1, 3):
-        with context.rig(shape, cameras=number) as rig:
+        with context.rig(shape, cameras=number, capacity=capacity) as rig:
             rig.open(number, rig.remembered(DAY_S, scale.camera_fps))
             _begin_peak(context)
             grown = _busy(context, rig, number)
-            weights, pool = stored_bytes(rig.model.network), rig.engine.pool.bytes
-            peaks[number] = _peak(context, weights + pool)
-        if number == 1:
-            pool_of_one = pool
-    measured = "allocator" if context.device.type == "cuda" else "weights and pool alone"
-    return [
-        {
-            "shape": shape,
-            "capacity": scale.capacity,
-            "first_camera_gb": peaks[1] / 1e9,
-            "further_camera_gb": (peaks[3] - peaks[1]) / 2 / 1e9,
-            "weights_gb": weights / 1e9,
-            "pool_of_first_gb": pool_of_one / 1e9,
-            "pool_of_further_gb": (pool - pool_of_one) / 2 / 1e9,
-            "bytes_grown": grown,
-            "measured_by": measured,
-        }
-    ]
+            weights, pools[number] = stored_bytes(rig.model.network), rig.engine.pool.bytes
+            peaks[number] = _peak(context, weights + pools[number])
+    return {
+        "shape": shape,
+        "capacity": capacity,
+        "first_camera_gb": peaks[1] / 1e9,
+        "further_camera_gb": (peaks[3] - peaks[1]) / 2 / 1e9,
+        "weights_gb": weights / 1e9,
+        "pool_of_first_gb": pools[1] / 1e9,
+        "pool_of_further_gb": (pools[3] - pools[1]) / 2 / 1e9,
+        "bytes_grown": grown,
+        "measured_by": ALLOCATOR if context.device.type == "cuda" else "weights and pool alone",
+    }
 
 
 def _busy(context: Context, rig: Rig, number: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -11,6 +10,7 @@ from benchmarks.live.intervals import median_interval, share_interval
 from benchmarks.live.pairs import Pair
 from benchmarks.live.rounds import Said, Turn
 from benchmarks.live.stage import Phase
+from benchmarks.quantiles import quantile
 from benchmarks.report import Row
 
 COLUMNS = (
@@ -57,8 +57,8 @@ def row(found: Found) -> Row:
         "missed_minutes": found.missed_s / 60,
         "answers": len(ttft),
         "read_tokens": last.read_tokens,
-        "ttft_p50_ms": percentile(ttft, 0.5),
-        "ttft_p95_ms": percentile(ttft, 0.95),
+        "ttft_p50_ms": quantile(ttft, 0.5),
+        "ttft_p95_ms": quantile(ttft, 0.95),
         "held_bytes": last.held_bytes,
         "answer_bytes": last.answer_bytes,
     }
@@ -78,13 +78,6 @@ def compared(rows: Sequence[Row], lookout: str) -> list[Row]:
         if one["ttft_p50_ms"] is not None:
             one["ttft_times_lookout"] = one["ttft_p50_ms"] / base[one["minutes"]]
     return list(rows)
-
-
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """The value that `share` of them do not exceed (nearest rank); None of none."""
-    if not values:
-        return None
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def _watching(turns: Sequence[Turn]) -> Row:
@@ -112,8 +105,8 @@ def _speaking(founds: Sequence[Found]) -> Row:
     return {
         "tokens_per_s_paused": _rate(paused),
         "tokens_per_s_watching": _rate(watching),
-        "token_gap_p50_ms": percentile(gaps, 0.5),
-        "token_gap_p95_ms": percentile(gaps, 0.95),
+        "token_gap_p50_ms": quantile(gaps, 0.5),
+        "token_gap_p95_ms": quantile(gaps, 0.95),
         "same_as_paused": f"{same}/{len(turns) + len(pairs)}",
         **_slower(pairs),
         **_late([one.judged for one in turns] + [one.judged for one in pairs]),

@@ -15,7 +15,7 @@ from functools import partial
 from math import inf
 from typing import Final
 
-from benchmarks.live.figures import percentile
+from benchmarks.quantiles import quantile
 from benchmarks.report import Row
 from core.frames import Frame, Segment
 from core.kept import KeptStep
@@ -149,9 +149,9 @@ def _figures(
         "frames_dropped": sum(view.frames_dropped for view in views),
         "lag_p95_ms": max((view.lag_p95_ms or 0.0) for view in views),
         "answers": len(results),
-        "ttft_p50_ms": percentile(ttft, 0.5),
-        "ttft_p95_ms": percentile(ttft, 0.95),
-        "tokens_per_s_p50": percentile(speaking, 0.5),
+        "ttft_p50_ms": quantile(ttft, 0.5),
+        "ttft_p95_ms": quantile(ttft, 0.95),
+        "tokens_per_s_p50": quantile(speaking, 0.5),
         "cpu_s_per_s_idle": idle["cpu_per_s"],
         "cpu_s_per_s_answering": answering["cpu_per_s"],
         "memory_bytes": sum(view.memory_bytes for view in views),

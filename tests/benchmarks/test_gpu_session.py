@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gpu.quantiles import quantile
 from benchmarks.gpu.rows import START_S, essential, rows
 from benchmarks.gpu.scale import DRY, FULL
 from benchmarks.gpu.variants import VARIANTS
@@ -114,9 +113,3 @@ def test_the_engine_is_measured_as_the_server_composes_it_for_real_cameras() -> 
         engine.encode_tokens,
     )
     assert FULL.step_ms == engine.step_ms and engine.graphs
-
-
-@pytest.mark.parametrize(("share", "wanted"), [(0.5, 2.0), (0.95, 4.0), (0.25, 1.0)])
-def test_a_quantile_is_one_of_the_values(share: float, wanted: float) -> None:
-    assert quantile([4.0, 1.0, 3.0, 2.0], share) == wanted
-    assert quantile([], share) is None

@@ -56,7 +56,10 @@ def session(*, good: bool) -> dict[str, dict[str, Any]]:
                {"measured_by": "allocator", "first_camera_gb": 18.0 if good else 20.5,
                 "further_camera_gb": 1.0 if good else 1.36, "weights_gb": 17.5, "capacity": 8192,
                 "pool_of_first_gb": 2.6, "pool_of_further_gb": 1.36,
-                "bytes_grown": 0 if good else 512})
+                "bytes_grown": 0},
+               {"measured_by": "allocator", "first_camera_gb": 17.9, "further_camera_gb": 0.7,
+                "weights_gb": 17.5, "capacity": 4096, "pool_of_first_gb": 1.3,
+                "pool_of_further_gb": 0.7, "bytes_grown": 0 if good else 512})
         | done("breakdown", *PROFILE)
     )  # fmt: skip
 
@@ -76,7 +79,8 @@ def test_what_is_beyond_its_bound_is_missed_and_the_profile_says_why() -> None:
     assert "with 132: p95 lag 1234 ms, 75% of steps" in judged[CAMERAS]["why"]
     assert "memory of 24 hours" in judged[P50]["why"] and "50 ms" in judged[P95]["why"]
     assert "80% of the bandwidth, graphs" in judged[TOKENS]["why"]
-    assert "weights 17.5 GB, pool 2.6 GB" in judged[FIRST]["why"]
+    assert "weights 17.5 GB, pool 2.6 GB at capacity 8192" in judged[FIRST]["why"]
+    assert "17.9 GB at capacity 4096" in judged[FIRST]["why"]
     assert "weights" not in judged[FURTHER]["why"] and "1.36 GB" in judged[FURTHER]["why"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.live import main
 from benchmarks.live.contenders import CONTENDERS
-from benchmarks.live.figures import COLUMNS, percentile
+from benchmarks.live.figures import COLUMNS
 from benchmarks.live.house import PATIENCE, Asking, Witnessed
 from benchmarks.live.stage import Phase
 from core.frames import Frame, Segment
@@ -160,12 +160,6 @@ def test_a_frame_is_late_if_it_comes_an_interval_and_the_slack_after_its_step_wa
     assert phase.judged([(100.2, 100.3), (101.25, 101.3)]) == (4, 2)
     assert phase.judged([(100.7, 100.8), (100.7, 101.25)]) == (2, 2)
     assert phase.judged([]) == (0, 0)
-
-
-def test_percentiles_are_values_that_were_measured():
-    assert percentile([5, 1, 4, 2, 3], 0.5) == 3
-    assert percentile([5, 1, 4, 2, 3], 0.95) == 5
-    assert percentile([], 0.5) is None
 
 
 async def test_a_camera_is_late_by_its_own_clock_which_the_soonest_frame_sets():
