@@ -64,7 +64,7 @@ def _profiler(context: Context) -> profile:
 
 
 def _column(context: Context) -> str:
-    return "self_cuda_time_total" if context.device.type == "cuda" else "self_cpu_time_total"
+    return "self_device_time_total" if context.device.type == "cuda" else "self_cpu_time_total"
 
 
 def _window(events: Sequence[Any], seconds: float) -> list[Row]:

@@ -24,6 +24,8 @@ from memory.readers.torch_reader import TorchReader
 from memory.readers.triton_reader import TritonReader
 from memory.scratch import Scratch
 from memory.view import View
+from models.qwen3_vl import Qwen3VL
+from models.shapes import draw, load_shape
 from tests.fakes.gathering import GatheringReader
 from tests.needs import need
 from tests.tiny import ours
@@ -80,8 +82,10 @@ class AllAlike(GatheringReader):
 class Scene:
     """Answers that each remember something else and have begun to speak."""
 
-    def __init__(self, memories: Sequence[int | None], device: str = "cpu") -> None:
-        self.model = ours(0, device)
+    def __init__(
+        self, memories: Sequence[int | None], device: str = "cpu", model: Qwen3VL | None = None
+    ) -> None:
+        self.model = model or ours(0, device)
         self.pool = PagePool(self.model.shape, 200, PAGE, device)
         draw = torch.Generator().manual_seed(0)
         for store in (self.pool.keys, self.pool.values):
@@ -301,3 +305,33 @@ def test_cuda_graphs_give_the_logits_of_ordinary_forwards(memories) -> None:
     decoding = other.decoding(reader, Graphs(other.pool.device))
     got, _ = spoken(other, Runner(other.model, other.pool, reader, decoding), 10)
     assert torch.allclose(got, wanted, atol=1e-3)
+
+
+@pytest.mark.gpu
+def test_cuda_graphs_read_heads_that_hold_different_numbers_of_tokens() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    plain, other = (Scene([9, 12], "cuda") for _ in range(2))
+    for scene in (plain, other):
+        scene.memories = [scene.view(17, uneven=True), scene.view(9)]
+    wanted, _ = spoken(plain, Runner(plain.model, plain.pool, TorchReader()), 10)
+    decoding = other.decoding(TritonReader(), Graphs(other.pool.device))
+    got, _ = spoken(other, Runner(other.model, other.pool, TritonReader(), decoding), 10)
+    assert torch.allclose(got, wanted, atol=1e-3)
+
+
+@pytest.mark.gpu
+def test_cuda_graphs_hold_what_torch_compiled() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    torch._dynamo.reset()
+    shape, cuda = load_shape("tiny"), torch.device("cuda")
+    model, compiled = (
+        draw(shape, cuda, torch.float32, pixels=96 * 96, compiler=by) for by in (None, "inductor")
+    )
+    plain, other = Scene([9, None], "cuda", model), Scene([9, None], "cuda", compiled)
+    wanted, _ = spoken(plain, Runner(plain.model, plain.pool, TorchReader()), 10)
+    decoding = other.decoding(TritonReader(), Graphs(other.pool.device))
+    got, _ = spoken(other, Runner(other.model, other.pool, TritonReader(), decoding), 10)
+    assert torch.allclose(got, wanted, atol=1e-3)
+    torch._dynamo.reset()
