@@ -17,7 +17,7 @@ LookoutError
 |   |-- MemoryDamaged        what was saved of it is not whole: it starts empty
 |   |-- MemoryForeign        what was saved of it fits no more: it starts empty
 |   |-- MemoryNotSaved       retryable: the disk would not take it
-|   |-- MemoryLost           what it remembered is given up: it starts empty
+|   |-- MemoryLost           what it remembered is gone, and it cannot begin anew
 |   `-- SourceUnavailable    retried for ever; carries a reason
 |-- ConversationError        this conversation closes
 |   |-- ProtocolViolation
@@ -150,7 +150,7 @@ class MemoryNotSaved(CameraError):
 
 
 class MemoryLost(CameraError):
-    """A change of a memory failed and could not be taken back."""
+    """What a camera remembered was damaged and given up, and there is no room to begin anew."""
 
     code = "memory_lost"
 

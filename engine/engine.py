@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from core.errors import Busy, CameraError, EngineDead, LookoutError
+from core.errors import Busy, CameraError, EngineDead, LookoutError, MemoryLost
 from core.frames import Segment
 from engine.admission import Admission
 from engine.bank import Bank
@@ -190,6 +190,12 @@ class Engine:
             if isinstance(result, LookoutError):
                 self._admission.leave(handle.number)
             self._steps.tell(listener, result)
+
+        def renewed(result: Perceived | LookoutError) -> None:
+            if isinstance(result, LookoutError):
+                handle.why = MemoryLost(f"its memory was damaged, and none is left: {result}")
+
+        handle.renew = lambda: self._fill(handle, eviction, None, renewed)
 
         def failed(error: LookoutError) -> None:
             self._steps.close_memory(handle)

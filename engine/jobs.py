@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 
-from core.errors import CameraError
+from core.errors import CameraError, LookoutError
 from core.frames import Segment
 from core.histogram import Histogram
 from core.kept import KeptStep
@@ -37,6 +38,11 @@ def _number() -> int:
     return next(_numbers)
 
 
+def detached() -> LookoutError:
+    """Why a camera that was closed has no memory."""
+    return CameraError("the camera was detached")
+
+
 @dataclass(slots=True, eq=False)
 class MemoryHandle:
     """A camera's place: made by the caller, filled and emptied on the engine's thread.
@@ -53,7 +59,8 @@ class MemoryHandle:
     on_their_way: int = 0  # segments handed in and not yet told about
     held_back: int = 0  # frames of steps that the pruner has not decided about yet
     closed: bool = False
-    why: CameraError = field(default_factory=lambda: CameraError("the camera was detached"))
+    why: LookoutError = field(default_factory=detached)  # whoever still asks is told
+    renew: Callable[[], None] = lambda: None  # fills it once more, with nothing
     unnoted: Stretch = field(default_factory=Stretch)  # what came in since its newest note
     on_note: NoteListener = unheard
     selecting: Selecting | None = None  # None: answers read the memory

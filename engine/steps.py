@@ -25,7 +25,7 @@ from core.errors import (
     MemoryNotSaved,
 )
 from engine.failing import Failures
-from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
+from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob, detached
 from engine.limits import Limits
 from engine.noting import NoteTaker, Noting, told
 from engine.pace import Load
@@ -346,12 +346,16 @@ class Steps:
             self._lose(job, FrameError(f"a segment was lost: {error}"))
 
     def _check(self, handle: MemoryHandle) -> bool:
-        """Whether a camera's memory had to be given up with all that was asked of it."""
+        """Whether a camera's memory had to be given up; then it goes on with an empty one."""
         if handle.memory is None or not handle.memory.broken:
             return False
         self.counters["memories_lost"] += 1
-        handle.why = MemoryLost("what the camera remembered was damaged when a step failed")
+        handle.why = FrameError("what the camera remembered was damaged; it begins anew")
         self.close_memory(handle)
+        handle.closed, handle.why = False, detached()
+        failed = self._failures.attempt("a memory could not be made anew", handle.renew)
+        if failed is not None:
+            handle.closed, handle.why = True, MemoryLost(f"it cannot begin anew: {failed}")
         return True
 
     def _end(

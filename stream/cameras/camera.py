@@ -133,7 +133,7 @@ class Camera:
 
         Raises:
             SourceUnavailable: a file could not be read (on).
-            EngineDead: if the engine ended.
+            EngineDead, MemoryLost: if the engine ended, or has no memory for it any more.
         """
         try:
             async with asyncio.TaskGroup() as group:
@@ -346,7 +346,7 @@ class Camera:
             self._remembered.set()
             if self._witness is not None:
                 await self._witness(segment, result.steps)
-        elif isinstance(result, EngineDead):
+        elif isinstance(result, EngineDead) or memory.closed:
             raise result
         else:
             self._tally.forgot(segment)

@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 import torch
 
-from core.errors import Busy, CapacityExceeded, FrameError, LookoutError
+from core.errors import Busy, CapacityExceeded, FrameError, MemoryLost
 from engine.engine import Engine
 from engine.failing import out_of_memory
 from engine.jobs import MemoryHandle
@@ -189,15 +189,16 @@ def test_a_segment_that_finds_no_memory_when_it_is_pruned_takes_none_of_what_wai
 
 
 class Torn(SinkWindow):
-    """A window that finds its memory damaged beyond repair when it is asked what stays."""
+    """A window during whose next question its memory is damaged beyond repair, once."""
 
     def retain(self, contents, incoming, limit):
-        if hit := vars(self).get("hit"):
+        if hit := vars(self).pop("hit", None):
             hit()
+            raise torch.OutOfMemoryError("no memory is left")
         return super().retain(contents, incoming, limit)
 
 
-def test_a_memory_that_cannot_be_put_right_is_given_up_and_nobody_elses(monkeypatch):
+def test_a_memory_that_cannot_be_put_right_is_given_up_and_the_camera_begins_anew():
     with running() as engine:
         policy = Torn()
         handle, other = open_camera(engine, memory=policy), open_camera(engine)
@@ -205,26 +206,39 @@ def test_a_memory_that_cannot_be_put_right_is_given_up_and_nobody_elses(monkeypa
         show(engine, other, segment(100))
         memory = handle.memory
         assert memory is not None
+        vars(policy)["hit"] = lambda: setattr(memory._store, "broken", True)
+        with pytest.raises(FrameError, match="damaged; it begins anew"):
+            show(engine, handle, segment(1))
+        assert engine.counters["memories_lost"] == 1
+        show(engine, handle, segment(2))
+        for camera, seen in ((handle, (2,)), (other, (100,))):
+            heard = ask(engine, camera, tokens=WORDS)
+            heard.wait()
+            assert heard.text == undisturbed(seen)
+        settle(engine, [handle, other])
+
+
+def test_a_camera_that_cannot_begin_anew_says_so_from_then_on():
+    calls = Calls()
+    with running(Forwards(calls, Calls())) as engine:
+        policy = Torn()
+        handle, other = open_camera(engine, memory=policy), open_camera(engine)
+        show(engine, handle, segment(0))
+        memory = handle.memory
+        assert memory is not None
 
         def hit() -> None:
             memory._store.broken = True
-            raise torch.OutOfMemoryError("no memory is left")
+            calls.fail(0, 2)  # its new beginning finds no room either, together or alone
 
         vars(policy)["hit"] = hit
-        result, second = Result(), Result()
-        engine.perceive(handle, segment(1), result)
-        engine.perceive(handle, segment(2), second)
-        for one in (result, second):
-            with pytest.raises(LookoutError, match="damaged when a step failed") as lost:
-                one.wait()
-            assert lost.value.code == "memory_lost"
-        with pytest.raises(LookoutError, match="damaged when a step failed"):
-            show(engine, handle, segment(3))
-        assert "damaged" in str(ask(engine, handle).wait().error)
-        heard = ask(engine, other, tokens=WORDS)
-        heard.wait()
-        assert heard.text == undisturbed((100,))
-        assert engine.counters["memories_lost"] == 1
+        with pytest.raises(FrameError, match="damaged"):
+            show(engine, handle, segment(1))
+        for _ in range(2):
+            with pytest.raises(MemoryLost, match="no memory left"):
+                show(engine, handle, segment(2))
+        assert "no memory left" in str(ask(engine, handle).wait().error)
+        assert show(engine, other, segment(100)).frames == 2
         settle(engine, [handle, other])
 
 
