@@ -24,10 +24,12 @@ class LookoutProcess:
     Args:
         options: of `lookout serve`.
         log: gets what it writes to standard error; None leaves that to the test's own.
+        main: what the process runs.
     """
 
-    def __init__(self, *options: str, log: Path | None = None) -> None:
+    def __init__(self, *options: str, log: Path | None = None, main: str = MAIN) -> None:
         self._options = options
+        self._main = main
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -38,7 +40,7 @@ class LookoutProcess:
         with contextlib.ExitStack() as stack:
             errors = None if self._log is None else stack.enter_context(self._log.open("a"))
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", MAIN, "serve", "--port", self.url.rpartition(":")[2]),
+                *(sys.executable, "-c", self._main, "serve", "--port", self.url.rpartition(":")[2]),
                 *self._options,
                 cwd=ROOT,
                 env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"},
@@ -56,20 +58,32 @@ class LookoutProcess:
         if process is None:
             return None
         process.send_signal(number)
-        try:
-            async with asyncio.timeout(STOP_S):
-                await process.communicate()
-        except TimeoutError:
-            process.kill()
+        return await _ended(process)
+
+    async def ends(self) -> int | None:
+        """Waits until it ends by itself; the exit status."""
+        process, self._process = self._process, None
+        assert process is not None, "it was not started"
+        return await _ended(process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> int | None:
+    try:
+        async with asyncio.timeout(STOP_S):
             await process.communicate()
-            raise
-        return process.returncode
+    except TimeoutError:
+        process.kill()
+        await process.communicate()
+        raise
+    return process.returncode
 
 
 @asynccontextmanager
-async def lookout(*options: str, log: Path | None = None) -> AsyncIterator[LookoutProcess]:
+async def lookout(
+    *options: str, log: Path | None = None, main: str = MAIN
+) -> AsyncIterator[LookoutProcess]:
     """A running server."""
-    process = LookoutProcess(*options, log=log)
+    process = LookoutProcess(*options, log=log, main=main)
     try:
         await process.start()
         yield process
