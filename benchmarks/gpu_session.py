@@ -116,6 +116,8 @@ class Session:
         whole["results"] = list(self.results.values())
         (self.out / "results.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
         parts = [f"# GPU session\n\n{stamp()}\n"]
+        if any(one.get("dry_run") for one in self.results.values()):
+            parts.append("A dry run: its figures say nothing of any GPU.\n")
         parts.append(f"## Targets, with {self.shape}\n\n{markdown(judged)}\n")
         if compared:
             parts.append(f"## {self.shape}, compiled and packed\n\n{markdown(compared)}\n")

@@ -29,7 +29,7 @@ from memory.saving.state import MemoryState
 from models.shapes import Drawn
 from pruning.policy import PruningPolicy
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0  # kernels may have to be compiled
 QUESTION = "What did you see just now?"
 _PICTURES = 8  # different ones, which cameras show in turn
 

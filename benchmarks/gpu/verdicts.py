@@ -14,7 +14,7 @@ MET: Final = "met"
 MISSED: Final = "missed"
 ALLOCATOR: Final = "allocator"  # what counts bytes on a device
 UNMEASURED: Final = "not measured"
-_TOP: Final = 4  # entries of the profile that are named
+_NAMED: Final = {"device": 4, "host": 2}  # entries of the profile
 
 Result = Mapping[str, Any]  # a row's name, status and, if it is done, rows
 
@@ -113,14 +113,14 @@ def _why_not(result: Result | None) -> str:
 def _profile(result: Result | None) -> str:
     """The dearest of what ran, in a line."""
     rows: Sequence[Row] = (result or {}).get("rows") or ()
-    if not rows:
-        return "there is no profile"
-    kind = "device" if any(row["kind"] == "device" for row in rows) else "host"
-    dearest = [row for row in rows if row["kind"] == kind][:_TOP]
-    parts = ", ".join(f"{row['what']} {row['share']:.0%}" for row in dearest)
-    busy = next((row["share"] for row in rows if row["kind"] == "window"), None)
-    head = "" if busy is None else f"the device was busy for {busy:.0%} of the profile; "
-    return f"{head}of the {kind}'s time: {parts}"
+    said = [
+        f"the device was busy for {r['share']:.0%} of it" for r in rows if r["kind"] == "window"
+    ]
+    for kind, most in _NAMED.items():
+        dearest = [f"{r['what']} {r['share']:.0%}" for r in rows if r["kind"] == kind][:most]
+        if dearest:
+            said.append(f"of the {kind}'s time: {', '.join(dearest)}")
+    return f"profile: {'; '.join(said)}" if said else "there is no profile"
 
 
 def _frames(rows: Sequence[Row]) -> Found:

@@ -46,6 +46,7 @@ def test_a_dry_run_goes_through_every_row_and_writes_tables_of_all(tmp_path: Pat
     assert [row["variant"] for row in whole["variants"]] == list(VARIANTS)
     table = (out / "results.md").read_text()
     assert all(f"## {name}" in table for name in by_name)
+    assert "A dry run: its figures say nothing" in table
     assert "| at least 400 |" in table and "| compiled |" in table
 
 

@@ -75,6 +75,7 @@ def test_what_is_beyond_its_bound_is_missed_and_the_profile_says_why() -> None:
     assert [row["verdict"] for row in judged] == [MISSED] * 8
     assert all("gemm 41%, attend_chunk 20%" in row["why"] for row in judged)
     assert all("busy for 62%" in row["why"] for row in judged)
+    assert all("of the host's time: cudaLaunchKernel 50%" in row["why"] for row in judged)
     assert "40% of the matrix rate, 32 cameras" in judged[FRAMES]["why"]
     assert "with 132: p95 lag 1234 ms, 75% of steps" in judged[CAMERAS]["why"]
     assert "memory of 24 hours" in judged[P50]["why"] and "50 ms" in judged[P95]["why"]
