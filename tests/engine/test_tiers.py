@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,27 @@ def test_a_question_that_waits_for_the_disk_ends_at_once_when_it_is_to(engine, t
     assert not waits.begins
     stuck.let_go()
     settle(engine, [handle] if how == "cancelled" else [])
+
+
+def test_what_questions_that_ended_wanted_of_the_disk_is_not_read_any_more(engine, tmp_path):
+    handle = camera(engine, tmp_path / "porch")
+    watched(engine, handle)
+    stuck = Stuck(one_on_disk(handle, tmp_path / "porch"))
+    wanted: list[Future[torch.Tensor]] = []
+    for _ in range(20):
+        waits = Heard()
+        answer = engine.ask(handle, Ask(QUESTION), waits)
+        until(lambda answer=answer: answer.parked)
+        assert answer.seeking is not None and answer.seeking._opening is not None
+        found = [each for _, each in answer.seeking._opening._found.values()]
+        wanted += [each for each in found if isinstance(each, Future)]
+        engine.cancel(answer)
+        assert waits.wait().finish_reason == "cancelled"
+        assert answer.seeking is None, "it holds nothing that was read for it"
+    assert len(wanted) > 20
+    assert sum(not each.cancelled() for each in wanted) == 1, "the one that hangs"
+    stuck.let_go()
+    settle(engine, [handle])
 
 
 def test_an_answer_goes_without_what_was_damaged(engine, tmp_path, caplog):
