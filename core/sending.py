@@ -15,8 +15,10 @@ def sent(host: Tensor, device: torch.device) -> Tensor:
     """The same values on the device; there they come after all that was queued before.
 
     Args:
-        host: on the CPU.
+        host: on the CPU, or on the device already.
         device: where to.
     """
+    if host.device.type != "cpu":
+        return host.to(device)
     staged = host.pin_memory() if device.type == "cuda" else host
     return staged.to(device, non_blocking=True)

@@ -320,7 +320,7 @@ class KVMemory:
             self._notes = kept
 
     def _contents(self, observed: Observed | None) -> Contents:
-        rows = sent(self.rows, self.pool.device)
+        rows = self.rows if self.policy.by_table else sent(self.rows, self.pool.device)
         slots = self._store.slots()
         return Contents(self.tokens, rows, self.pool, slots, self._rotation, observed)
 

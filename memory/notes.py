@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.sending import sent
 from memory.policies.policy import Contents
 from memory.table import TokenTable
 
@@ -69,14 +70,16 @@ def without_notes(contents: Contents) -> Contents:
     note = contents.tokens.note
     if not note.any():
         return contents
-    number = torch.from_numpy(np.where(note, -1, np.cumsum(~note) - 1)).to(contents.rows.device)
+    numbers = torch.from_numpy(np.where(note, -1, np.cumsum(~note) - 1))
+    number = sent(numbers, contents.rows.device)
     rows = torch.where(contents.filled, number[contents.rows.clamp(min=0)], -1)
     slots, likeness = contents.slots, contents.likeness
     if rows.shape[:2] == (1, 1):  # such policies count on slots without holes
-        kept = rows[0, 0] >= 0
-        rows, slots = rows[..., kept], slots[kept]
+        kept = (rows[0, 0] >= 0).nonzero()[:, 0]
+        rows, slots = rows[..., kept], slots[sent(kept, slots.device)]
     if likeness is not None:
-        likeness = likeness[:, torch.from_numpy(~note).to(likeness.device)]
+        own = torch.from_numpy(np.flatnonzero(~note))
+        likeness = likeness[:, sent(own, likeness.device)]
     tokens = contents.tokens.rows(~note)
     return replace(contents, tokens=tokens, rows=rows, slots=slots, likeness=likeness)
 

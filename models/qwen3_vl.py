@@ -25,6 +25,7 @@ from memory.pool import KVShape
 from memory.readers.reader import Plan
 from models import attention as functions
 from models.attention import Received
+from models.deepstack import deepened
 from models.layout import Chunk, join, text_positions, vision_positions, weave
 from models.likeness import compared
 from models.pictures import Pictures, pictures_for
@@ -194,15 +195,12 @@ class Qwen3VL(VideoLanguageModel):
     def forward(self, chunks: Sequence[Chunk], plan: Plan) -> Tensor:
         """See `VideoLanguageModel.forward`."""
         packed = join(list(chunks))
-        sees = bool(packed.visual.any())
         language = self._model.model.language_model
-        with compared(language.layers, packed, plan):
+        with compared(language.layers, packed, plan), deepened(language.layers, packed):
             hidden = language(
                 inputs_embeds=packed.embeds[None],
                 position_ids=sent(packed.positions[:, None], self.device),
                 use_cache=False,
-                visual_pos_masks=sent(packed.visual[None], self.device) if sees else None,
-                deepstack_visual_embeds=list(packed.deepstack) if sees else None,
                 plan=plan,
             ).last_hidden_state[0]  # [n, d]
         last = sent(torch.tensor([span.stop - 1 for span in plan.spans]), self.device)

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.sending import sent
 from memory.observation import Observed
 from memory.pool import PagePool
 from memory.rotation import Rotation
@@ -42,7 +43,9 @@ class Contents:
     """
 
     tokens: TokenTable  # all that some head holds, oldest first
-    rows: Tensor  # int64 [l, h, n], rows of `tokens`; -1 where the head holds fewer
+    # int64 [l, h, n], rows of `tokens`; -1 where the head holds fewer. On the host for policies
+    # that go by the table alone, else where the pool is.
+    rows: Tensor
     pool: PagePool
     slots: Tensor  # int64 [n], flat slots of the pool
     rotation: Rotation | None = None
@@ -70,7 +73,7 @@ class Contents:
 
     def column(self, values: NDArray[np.bool_] | NDArray[np.int64] | NDArray[np.float64]) -> Tensor:
         """A column of tokens as one of slots, [l, h, n]; meaningless where nothing is held."""
-        return torch.from_numpy(values).to(self.rows.device)[self.rows.clamp(min=0)]
+        return sent(torch.from_numpy(values), self.rows.device)[self.rows.clamp(min=0)]
 
     def keys(self, layer: int) -> Tensor:
         """As they are stored: rotated, [kv_heads, n, d]."""
@@ -83,7 +86,7 @@ class Contents:
     def positions(self, layer: int) -> Tensor:
         """Rotary (t, h, w) of every slot, int64 [kv_heads or 1, n, 3]."""
         rows = self.rows[min(layer, len(self.rows) - 1)].clamp(min=0)
-        return torch.from_numpy(self.tokens.positions).to(self.rows.device)[rows]
+        return sent(torch.from_numpy(self.tokens.positions), self.rows.device)[rows]
 
     def bare_keys(self, layer: int) -> Tensor:
         """Without their positions, float32 [kv_heads, n, d].
@@ -127,6 +130,7 @@ class MemoryPolicy(ABC):
     method: str
     per_head: ClassVar[bool] = False  # whether heads may come to hold different tokens
     whole_steps: ClassVar[bool] = False  # whether steps go whole, so that an archive may take them
+    by_table: ClassVar[bool] = False  # whether it reads what is known of tokens only, no keys
     observes: ClassVar[Observes] = Observes.NOTHING
 
     @property

@@ -21,6 +21,7 @@ class SinkWindow(MemoryPolicy):
 
     method: Literal["sink_window"] = "sink_window"
     whole_steps: ClassVar[bool] = True
+    by_table: ClassVar[bool] = True
 
     def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
         """See `MemoryPolicy.retain`."""
@@ -41,6 +42,7 @@ class RecentSteps(MemoryPolicy):
     steps: int = 2
     method: Literal["recent_steps"] = "recent_steps"
     whole_steps: ClassVar[bool] = True
+    by_table: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -69,6 +71,7 @@ class RecentSeconds(MemoryPolicy):
     seconds: float = 16.0
     method: Literal["streaming_vlm"] = "streaming_vlm"
     whole_steps: ClassVar[bool] = True
+    by_table: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.seconds <= 0:
