@@ -62,6 +62,7 @@ class Steps:
         self._work = work
         self._limits = limits
         self.counters: Counter[str] = Counter()
+        self._busy_ms = 0.0
         self._failures = Failures(self.counters, runner.model.device)
         self._notes = None if noting is None else NoteTaker(runner, noting, self.counters)
 
@@ -95,7 +96,7 @@ class Steps:
 
     def step(self) -> None:
         """Admit, plan, run; if nobody wants anything, go on with a note."""
-        began = time.monotonic()
+        began, failures = time.monotonic(), self.counters["failures"]
         if self._may_note():
             self._note()
         self.sweep()
@@ -110,13 +111,16 @@ class Steps:
             self._forward(plan)
             encoded = self._encode(plan)
         load = Load(len(plan.decode), sum(tokens for _, tokens in plan.prefill), encoded)
+        if self.counters["failures"] != failures:
+            load = Load()  # it says nothing of what such a step costs
         timed = self._runner.watch.stop(load) if load != Load() else []
         for done, ms in timed:
             self._scheduler.note(done, ms)
         self._forget_finished()
         self.counters["steps"] += 1
         whole = (time.monotonic() - began) * 1000
-        self.counters["busy_ms"] += round(whole)
+        self._busy_ms += whole  # single steps may take less than a millisecond
+        self.counters["busy_ms"] = int(self._busy_ms)
         if timed:
             self._scheduler.took(whole)
 

@@ -22,6 +22,7 @@ from memory.policies.sink_window import SinkWindow
 from pruning.vcast import VCast
 from tests.engine.exhausted import Calls, Forwards, Reads, Retains
 from tests.engine.listeners import Heard, Result, ask, open_camera, settle, show
+from tests.engine.test_fairness import Listening
 from tests.tiny import ours, segment
 
 SINK = len(ours().prefix())
@@ -166,6 +167,22 @@ def test_hundreds_of_failures_are_counted_told_now_and_then_and_take_no_steps(ca
         assert show(engine, handle, segment(300)).frames == 2
         assert ask(engine, handle, tokens=WORDS).wait().error is None
         settle(engine, [handle])
+
+
+def test_a_step_in_which_something_failed_says_nothing_of_what_steps_cost():
+    calls, scheduler = Calls(), Listening()
+    with Engine(Forwards(Calls(), calls), LIMITS, scheduler) as engine:
+        handle = open_camera(engine)
+        show(engine, handle, segment(0))
+        before = sum(load.encoded for load, _ in scheduler.loads)
+        assert before > 0
+        calls.fail(0, 2)
+        with pytest.raises(FrameError):
+            show(engine, handle, segment(1))
+        calls.fail(-1)
+        encoded = show(engine, handle, segment(2)).encoded
+        settle(engine, [handle])
+        assert sum(load.encoded for load, _ in scheduler.loads) == before + encoded
 
 
 def test_a_segment_that_finds_no_memory_when_it_is_pruned_takes_none_of_what_waited(monkeypatch):
