@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +24,7 @@ from pruning.vcast import VCast
 from tests.engine.exhausted import Calls, Forwards, Reads, Retains
 from tests.engine.listeners import Heard, Result, ask, open_camera, settle, show
 from tests.engine.test_fairness import Listening
+from tests.memory.failing import Exhausted
 from tests.tiny import ours, segment
 
 SINK = len(ours().prefix())
@@ -32,6 +34,7 @@ LIMITS = Limits(
     answer_tokens=16,
 )  # fmt: skip
 WORDS = 4
+SAMPLES = 20
 
 
 @dataclass
@@ -147,6 +150,22 @@ def test_wherever_memory_runs_out_for_a_while_only_what_asked_for_it_is_lost(sea
             chosen.fail(n, times)
             lost += play(engine, policy)
         assert lost > 0, "or nothing was hit"
+
+
+def test_whatever_call_of_torch_on_the_engines_thread_finds_no_memory_the_law_holds():
+    calls, rng = Exhausted(-1), random.Random(3)
+    with running() as engine:
+        engine._submit(calls.__enter__)
+        play(engine, SinkWindow())
+        total, counted = calls.calls, 0
+        for _ in range(SAMPLES):
+            calls.fail(rng.randrange(total))
+            play(engine, SinkWindow())
+            counted += calls.failed
+        engine._submit(lambda: calls.__exit__(None, None, None))
+        settle(engine, [])
+        assert counted > SAMPLES / 2
+        assert engine.counters["out_of_memory"] == counted
 
 
 def test_hundreds_of_failures_are_counted_told_now_and_then_and_take_no_steps(caplog):

@@ -13,13 +13,17 @@ class Exhausted(TorchDispatchMode):
 
     def __init__(self, first: int, last: int | None = None) -> None:
         super().__init__()
+        self.fail(first, last)
+
+    def fail(self, first: int, last: int | None = None) -> None:
+        """Begin to count anew."""
         self._first, self._last = first, first if last is None else last
         self.calls = 0
 
     @property
     def failed(self) -> bool:
         """Whether one did."""
-        return self.calls > self._first
+        return self.calls > self._first >= 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         number, self.calls = self.calls, self.calls + 1
