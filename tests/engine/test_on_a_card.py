@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.decoding import DecodeForward, Recorder, Work
 from engine.engine import Engine
 from engine.limits import Limits
 from engine.positions.registry import SCHEMES
@@ -22,6 +23,7 @@ from memory.codecs.block import Block
 from memory.codecs.plain import Plain
 from memory.policies.registry import POLICIES
 from memory.policies.sink_window import SinkWindow
+from memory.pool import PagePool
 from memory.recall.gate import Always
 from models.qwen3_vl import Qwen3VL
 from pruning.none import Dense
@@ -34,6 +36,7 @@ from tests.engine.played import model_on_card, on_the_card
 from tests.engine.taking import LIMITS as WITH_NOTES
 from tests.engine.taking import NOTING, Notes, camera
 from tests.engine.test_saving import keep
+from tests.fakes.gathering import GatheringReader
 from tests.tiny import ours, segment
 
 LIMITS = Limits(cameras=3, answers=2, waiting=2, capacity=90, prompt_tokens=200, answer_tokens=24)
@@ -196,6 +199,35 @@ def test_a_memory_leaves_a_card_and_comes_back(model):
         assert asked(engine, again).text == said
         assert not card.refused, card.refused
         settle(engine, [handle, again])
+
+
+class Watching(Recorder):
+    """Does the work and looks at what recording it would meet."""
+
+    def __init__(self, card: PlayedCard) -> None:
+        self._card = card
+        self.recorded = 0
+
+    def record(self, work: Work) -> Work:
+        self._card.forget()
+        work()
+        assert self._card.launches > 50
+        assert not self._card.refused and not self._card.waits, "a graph cannot record that"
+        self.recorded += 1
+        return work
+
+
+def test_what_is_recorded_as_a_graph_neither_waits_nor_crosses(model):
+    with PlayedCard() as card:
+        pool = PagePool(model.shape, 60, 4, CARD)
+        put_on_card([pool.keys, pool.values])
+        recorder = Watching(card)
+        forward = DecodeForward(
+            model, pool, GatheringReader(), memory_tokens=24, scratch_tokens=16, rows=4,
+            recorder=recorder,
+        )  # fmt: skip
+        forward.prepare()
+    assert recorder.recorded == 3
 
 
 def test_a_played_card_notices_what_a_real_one_would():

@@ -28,7 +28,7 @@ class GatheringReader(PagedReader):
         kv_heads = keys.shape[2]
         grouped = query.float().view(tokens, kv_heads, heads // kv_heads, dim)
         scores = torch.einsum("thgd,tkhd->thgk", grouped, keys) * scale
-        slot = torch.arange(keys.shape[1])
+        slot = torch.arange(keys.shape[1], device=keys.device)
         unused = slot >= side.head_lengths(layer)[:, :, None]  # [tokens, kv_heads, slots]
         scores = scores.masked_fill(unused[:, :, None], NOTHING)
         lse = scores.logsumexp(dim=-1)
