@@ -47,7 +47,7 @@ class Limits:
     recall_budget: int = 0
     noting: int = 0
     note_tokens: int = 0
-    load: float = 0.95
+    load: float = 0.8
     lag_s: float = math.inf
 
     def reach(self, positions: int | None) -> Reach | None:

@@ -271,10 +271,11 @@ class EngineSettings(Section):
         4096, ge=16, description="Visual tokens encoded per step at most; one segment always is."
     )
     max_load: float = Field(
-        0.95,
+        0.8,
         gt=0,
         description="Share of the engine's time that cameras may need together, as measured; one "
-        "more than that is refused, unless it is one of the configuration.",
+        "more than that is refused, unless it is one of the configuration. What is left is for "
+        "answers, and for what makes watching dearer later: memories that fill, other programs.",
     )
     reader: ReaderName = Field(
         AUTO, description="What computes attention; auto takes the first that works here."

@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from core.errors import CameraError, CameraExists, CameraNotFound, LookoutError
+from core.errors import CameraError, CameraExists, CameraNotFound, LookoutError, Overloaded
 from engine.engine import Engine
 from stream.cameras.camera import Camera
 from stream.cameras.keeping import Keeping
@@ -102,12 +102,14 @@ class Cameras:
         Raises:
             CameraExists: if the name is taken.
             CapacityExceeded: if no memory is left for one more.
-            Overloaded: if no time is left for one more.
+            Overloaded: if no time is left for one more, or others give something up already.
             CameraError: if it was detached meanwhile.
             EngineDead: if the engine ended.
         """
         if name in self._cameras:
             raise CameraExists(f"there is a camera {name!r} already")
+        if gate is None and not anyway:
+            self._check_all_is_well()
         fps = self._watching.fps if fps is None else fps
         watching = replace(self._watching, fps=fps, anyway=anyway)
         if watching.recalling is not None:
@@ -145,6 +147,21 @@ class Cameras:
             Overloaded: if there is not.
         """
         self.get(name).check_time(self._watching.fps if fps is None else fps)
+
+    def _check_all_is_well(self) -> None:
+        """Whatever was estimated: while somebody lags nobody else is let in.
+
+        Raises:
+            Overloaded: naming who gives something up.
+        """
+        views = [camera.view() for camera in self._cameras.values()]
+        lagging = [view for view in views if view.state == "live" and view.given_up]
+        if lagging:
+            names = ", ".join(view.name for view in lagging)
+            raise Overloaded(
+                f"there is no time for one more: cameras lag and give something up ({names}): try "
+                "again when they have recovered, detach one, or lower their frames per second"
+            )
 
     async def detach(self, name: str) -> None:
         """Remove a camera and its memory, saved or not; its answers end.

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from core.errors import Overloaded
 from engine.admission import Admission
 from engine.demand import Room
+from engine.limits import Limits
 from engine.pace import Load, StepPace
 from engine.scheduler import Scheduler, Waiting
 from stream.cameras.ladder import Ladder, Overload
@@ -90,7 +91,7 @@ class Simulated:
         self._truth, self._dice, self._together = truth, random.Random(seed), together
         self._scheduler = Scheduler(1024, 4096, StepPace(50.0))
         room = Room(1024, 4096, self._scheduler.full_ms, PER_STEP, MOST)
-        self.admission = Admission(lambda: self._scheduler.costs, room, 0.95, TARGET_S)
+        self.admission = Admission(lambda: self._scheduler.costs, room, Limits().load, TARGET_S)
         self._jobs = 0
 
     def attach(self, fps: float, made: tuple[int, int], *, anyway: bool = False) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.errors import Overloaded
 from core.frames import Frame, Segment
 from engine.engine import Engine
 from engine.limits import Limits
@@ -184,8 +185,13 @@ async def test_a_camera_that_lags_is_relieved_for_real_and_everybody_is_told(eng
         await eventually(lags)
         await eventually(lambda: lags() and 4 in kept)
         assert min(cells) < max(cells) == 64, "pictures were seen smaller"
+        with pytest.raises(Overloaded, match=r"give something up \(porch\): try again"):
+            await cameras.attach("yard", Aged, url="rtsp://b/")
+        assert cameras.names() == ["porch"]
         source.age = 0.0
         await eventually(lambda: camera.view().overload == "none")
+        await cameras.attach("yard", ScriptedSource, url="rtsp://b/")
+        await cameras.detach("yard")
         assert camera.view().overload_changes >= 8
     rungs = list(dict.fromkeys(view.overload for view in told))
     assert rungs[-5:] == ["none", "fps", "budget", "picture", "skip"][: len(rungs)]
