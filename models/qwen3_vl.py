@@ -77,6 +77,7 @@ class Qwen3VL(VideoLanguageModel):
         self._places = Places(tower, model.device)
         self._pictures = pictures or pictures_for(model.device)
         self._model = model
+        self._words = model.get_input_embeddings()  # looking for it takes longer than using it
         self._tokenizer = tokenizer
         self._pixels = (min_pixels, max_pixels)
         vision, text = model.config.vision_config, model.config.text_config
@@ -261,9 +262,7 @@ class Qwen3VL(VideoLanguageModel):
         )
 
     def _embed(self, ids: Sequence[int]) -> Tensor:  # [n, d]
-        found: Tensor = self._model.get_input_embeddings()(
-            sent(torch.tensor(list(ids)), self.device)
-        )
+        found: Tensor = self._words(sent(torch.tensor(list(ids)), self.device))
         return found
 
     def _see(

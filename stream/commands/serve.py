@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import re
@@ -75,6 +76,7 @@ async def serve(options: ServeOptions) -> None:
                 open_house(settings) as house,
                 _server(house, settings, doorman).listening(sock) as address,
             ):
+                set_aside()
                 _welcome(address, house)
                 await _until(stop, house)
                 print("Stopping ...", file=sys.stderr)
@@ -158,6 +160,16 @@ def _camera(text: str) -> tuple[str, dict[str, str]]:
     if not equals or not url or not re.fullmatch(CAMERA_NAME, name):
         raise ConfigError(f"--source {shown}: say NAME=URL, for example porch=rtsp://host/stream")
     return name, {"url": url}
+
+
+def set_aside() -> None:
+    """Let the collector of garbage pass over what stays until the end: modules, weights, classes.
+
+    Python stops for it, and to look through all of that takes a third of a second: every few hours
+    somebody would wait so long for a token.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def log_to_stderr(level: str) -> None:

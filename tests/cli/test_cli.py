@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import shutil
@@ -24,6 +25,7 @@ from core.events import GoingAway
 from stream.cli import execute
 from stream.commands.catalogs import catalog
 from stream.commands.run import parse_question, parse_time
+from stream.commands.serve import set_aside
 from tests import tiny
 from tests.fakes.house import House, house
 
@@ -271,6 +273,16 @@ def test_run_answers_at_its_time_and_writes_json_lines(checkpoint: Path, tmp_pat
     pictures = sorted(path.name for path in (tmp_path / "kept").iterdir())
     assert len(pictures) == totals["frames_remembered"] // 2
     assert pictures[0].startswith("000000.125s-12of")
+
+
+def test_what_stays_is_not_looked_through_again_and_again() -> None:
+    before = gc.get_freeze_count()
+    try:
+        set_aside()
+        assert gc.get_freeze_count() > before
+        assert len(gc.get_objects()) < 1000
+    finally:
+        gc.unfreeze()
 
 
 def test_run_of_a_missing_file_is_status_1_and_names_it_before_any_model_is_loaded() -> None:
