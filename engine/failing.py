@@ -79,6 +79,6 @@ class Failures:
         self._counters["failures"] += 1
         self._told.setdefault((what, kind), Repeated(log)).tell(what, error)
         if not out_of_memory(error):
-            return GenerationFailed(f"the model failed: {kind}")
+            return GenerationFailed(f"it failed: {kind}")
         self._counters["out_of_memory"] += 1
         return Busy("the device has no memory left for it; try again")

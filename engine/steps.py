@@ -158,7 +158,7 @@ class Steps:
             if isinstance(lost, Busy):  # what was saved is not to blame, and is not put aside
                 lost = CapacityExceeded("no memory is left to restore it")
             elif isinstance(lost, GenerationFailed):
-                lost = MemoryDamaged("it could not be restored: the log says why")
+                lost = MemoryDamaged(f"it could not be restored: {lost}")
             listener(lost)
             return
         for note in memory.notes:

@@ -163,7 +163,7 @@ def test_a_live_answer_keeps_no_page_of_the_memory():
 
         def spoke(heard: Heard) -> None:
             assert handle.memory is not None
-            pages = handle.memory._table._pages
+            pages = handle.memory._store.table._pages
             taken.append((max(engine.pool.references(page) for page in pages), heard.deltas))
 
         heard = Heard(spoke)
