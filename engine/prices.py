@@ -17,15 +17,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.pace import ROWS, SETTLING, TOKENS, Cost, Load
+from engine.pace import ROWS, TOKENS, Cost, Load
 
 Vector = NDArray[np.float64]
 
 MEMORY: Final = 512  # steps after which what one showed counts for a third
 CHANGED: Final = 0.3  # mean relative error from which on another machine is measured, so to speak
 QUICKLY: Final = 32  # steps that such a mean is over, and that are remembered then
+EVERY: Final = 8  # steps after which the accounts are made up anew: that takes a tenth of a ms
 SURE: Final = 2.0  # standard errors by which the fixed part may differ from what it seems
 OUTLIER: Final = 3.0  # times what was expected that a step can have taken, for all that is noted
+SHORTEST: Final = 0.05  # milliseconds that a step is expected to take at least
 NOISE: Final = 0.05  # relative error of a step that is assumed at least
 MOST_BESIDE: Final = 4.0  # times what is timed of steps that they can take as a whole
 FIXED: Final = 2  # leading terms: the eye's and the language model's fixed parts
@@ -42,6 +44,7 @@ class Prices:
         self._timed = self._whole = 0.0  # milliseconds that were timed, and of the same steps whole
         self._steps = 0
         self._fit = np.zeros(5)
+        self._known = np.zeros(5, bool)  # terms that the fit is of; of others nothing is expected
         self.costs: tuple[Cost, ...] = ()  # that may be true; none while too little was measured
 
     def note(self, load: Load, ms: float) -> None:
@@ -52,19 +55,19 @@ class Prices:
             ms: milliseconds that were timed of it.
         """
         did = _terms(load)
-        expected = ms
-        if self.costs:
-            expected = max(float(did @ self._fit), 1e-3)
+        expected = max(ms, SHORTEST)
+        if self._known[did > 0].all():
+            expected = max(float(did @ self._fit), SHORTEST)
             ms = min(ms, OUTLIER * expected)
             off = ms / expected - 1
             self._drift += (off - self._drift) / QUICKLY
             self._error += (min(1.0, off**2) - self._error) / min(self._steps, MEMORY)
         fade = 1 - 1 / (QUICKLY if abs(self._drift) > CHANGED else MEMORY)
-        weight = max(expected, 1e-3) ** -2
+        weight = expected**-2
         self._moments = fade * self._moments + weight * np.outer(did, did)
         self._products = fade * self._products + weight * ms * did
         self._steps += 1
-        if self._steps >= SETTLING:
+        if self._steps % EVERY == 0:
             self._settle()
         self._timed = (1 - 1 / MEMORY) * self._timed + ms
 
@@ -75,6 +78,7 @@ class Prices:
     def _settle(self) -> None:
         """Fit all terms; then the tokens' again, for the least and the most that may be fixed."""
         self._fit = _least(self._moments, self._products)
+        self._known = np.diag(self._moments) > 0
         spread = np.linalg.inv(self._moments + _ridge(self._moments))
         doubt = spread[:FIXED, :FIXED].sum() * max(self._error, NOISE**2)
         fixed, sure = self._fit[:FIXED], SURE * math.sqrt(max(0.0, doubt))

@@ -115,7 +115,7 @@ loads = st.builds(
 )
 def test_what_steps_really_cost_lies_between_the_two_accounts(truth, seen):
     prices, dice = Prices(), random.Random(0)
-    for load in seen:
+    for load in [*seen, *seen]:  # what came last may not be made up yet
         if ms := truth.timed(load, dice):
             prices.note(load, ms)
     if not prices.costs:
@@ -137,6 +137,21 @@ def test_what_steps_take_beside_what_is_timed_is_part_of_what_they_cost(beside):
         prices.took(10.0 + beside)
     told = {cost.of(Load(encoded=40)) for cost in prices.costs}
     assert max(told) == pytest.approx(min(10 + beside, 10 * MOST_BESIDE), rel=0.01)
+
+
+@pytest.mark.parametrize("later", [Load(encoded=36), Load(rows=2), Load(rows=1, encoded=72)])
+def test_what_is_done_for_the_first_time_after_long_is_neither_an_outlier_nor_all_that_counts(
+    later,
+):
+    """Many beginnings are read before the first frame is seen, and questions come much later."""
+    prices = Prices()
+    for n in range(100):
+        prices.note(Load(prefilled=20 + n % 30), 10.0)
+    for _ in range(32):
+        prices.note(later, 30.0)
+    for cost in prices.costs:
+        assert cost.of(later) == pytest.approx(30, rel=0.4)
+        assert cost.step + 35 * cost.prefilled >= 9
 
 
 def test_one_step_that_hung_does_not_make_all_others_dear():
