@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from engine.jobs import AnswerHandle, MemoryHandle
 from engine.requests import Ask, Begun, Ended, Noted
 from engine.runner import Row, Runner
+from engine.sampling import Logits
 from engine.speech import Speech
 from memory.memory import KVMemory
 from memory.notes import Note
@@ -147,8 +148,8 @@ class NoteTaker:
         answer = draft.answer
         assert answer.chunk is not None
         tokens = len(answer.chunk) if answer.last is None else 1
-        logits = self._runner.forward([self._speech.row(answer, tokens)])[0]
-        self._speech.advance(answer, tokens, logits)
+        (come,) = Logits(self._runner.forward([self._speech.row(answer, tokens)])).each()
+        self._speech.advance(answer, tokens, come)
         if answer.over:
             self._draft = None
             self._write(draft)

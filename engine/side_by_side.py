@@ -22,6 +22,7 @@ from engine.perception import Perception
 from engine.recalling import Recalling
 from engine.requests import Ask, Begun, Ended, Perceived
 from engine.runner import Row, Runner
+from engine.sampling import Logits
 from engine.speech import Speech
 from memory.memory import KVMemory
 from memory.policies.policy import MemoryPolicy
@@ -219,9 +220,9 @@ class SideBySide:
     def _speak(self, running: Sequence[AnswerHandle]) -> None:
         sizes = [1 if one.last is not None else _length(one) for one in running]
         rows = [self._speech.row(one, n) for one, n in zip(running, sizes, strict=True)]
-        logits = self._runner.forward(rows)
-        for one, n, row in zip(running, sizes, logits, strict=True):
-            self._speech.advance(one, n, row)
+        come = Logits(self._runner.forward(rows)).each()
+        for one, n, after in zip(running, sizes, come, strict=True):
+            self._speech.advance(one, n, after)
 
     def _run(self, jobs: Sequence[SegmentJob]) -> None:
         """Prune, lay out, prefill in one packed forward, remember."""

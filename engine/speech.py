@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 
 import torch
-from torch import Tensor
 
 from core.errors import (
     AnswerError,
@@ -28,7 +27,7 @@ from engine.positions.scheme import Stand
 from engine.recalling import Seeking, put, seek
 from engine.requests import Ask, Begun, Ended, FinishReason
 from engine.runner import Row, Runner
-from engine.sampling import sample
+from engine.sampling import Next, sample
 from engine.speaking import DEFAULT, Speaking
 from memory.memory import KVMemory
 from memory.scratch import Scratch
@@ -144,13 +143,13 @@ class Speech:
         chunk = self._runner.model.lay_text([answer.last], answer.position)
         return Row(chunk, view, answer.scratch)
 
-    def advance(self, answer: AnswerHandle, tokens: int, logits: Tensor) -> None:
+    def advance(self, answer: AnswerHandle, tokens: int, come: Next) -> None:
         """Note what the forward did; says the next token when the question has been read.
 
         Args:
             answer: whose row it was.
             tokens: of that row.
-            logits: of its last token, float32 [vocab].
+            come: what comes after its last token.
         """
         assert answer.chunk is not None
         if answer.last is None:
@@ -162,11 +161,16 @@ class Speech:
             assert answer.stand is not None
             answer.line.advance(answer.position, answer.stand)
             self._number_input(answer)
-        model = self._runner.model
+        self._say(answer, self._chosen(answer, come))
+
+    def _chosen(self, answer: AnswerHandle, come: Next) -> int:
+        """The next token."""
+        model, temperature = self._runner.model, answer.ask.temperature
         if model.silence is not None and not answer.said:
-            logits = logits.clone()  # who asks once is answered
+            logits = come.logits.clone()  # who asks once is answered
             logits[model.silence] += model.silence_bias if answer.ask.standing else -torch.inf
-        self._say(answer, sample(logits, answer.ask.temperature, answer.generator))
+            return sample(logits, temperature, answer.generator)
+        return sample(come.logits, temperature, answer.generator) if temperature else come.likeliest
 
     def end(
         self, answer: AnswerHandle, reason: FinishReason, error: LookoutError | None = None

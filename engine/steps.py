@@ -24,7 +24,7 @@ from core.errors import (
     MemoryLost,
     MemoryNotSaved,
 )
-from engine.failing import Failures
+from engine.failing import Failures, relief
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob, detached
 from engine.limits import Limits
 from engine.noting import NoteTaker, Noting, told
@@ -32,6 +32,7 @@ from engine.pace import Load
 from engine.perception import Perception
 from engine.requests import FinishReason, Perceived, PerceiveListener, SaveListener
 from engine.runner import Row, Runner
+from engine.sampling import Logits, Next
 from engine.scheduler import Scheduler, StepPlan, Waiting
 from engine.speaking import DEFAULT, Speaking
 from engine.speech import Speech
@@ -63,7 +64,7 @@ class Steps:
         self._limits = limits
         self.counters: Counter[str] = Counter()
         self._busy_ms = 0.0
-        self._failures = Failures(self.counters, runner.model.device)
+        self._failures = Failures(self.counters, relief(runner.model.device))
         self._notes = None if noting is None else NoteTaker(runner, noting, self.counters)
 
     def accept(self, answer: AnswerHandle) -> None:
@@ -283,8 +284,8 @@ class Steps:
         if isinstance(logits, LookoutError):
             self._forward_alone(granted)
             return
-        for (job, tokens), row in zip(granted, logits, strict=True):
-            self._guard(job, self._advance, job, tokens, row)
+        for (job, tokens), come in zip(granted, Logits(logits).each(), strict=True):
+            self._guard(job, self._advance, job, tokens, come)
         self.counters["decode_tokens"] += len(plan.decode)
         self.counters["prefill_tokens"] += sum(tokens for _, tokens in plan.prefill)
 
@@ -297,19 +298,20 @@ class Steps:
             self._guard(job, self._forward_one, job, tokens)
 
     def _forward_one(self, job: Job, tokens: int) -> None:
-        self._advance(job, tokens, self._runner.forward([self._row(job, tokens)])[0])
+        (come,) = Logits(self._runner.forward([self._row(job, tokens)])).each()
+        self._advance(job, tokens, come)
 
     def _row(self, job: Job, tokens: int) -> Row:
         if isinstance(job, AnswerHandle):
             return self._speech.row(job, tokens)
         return self._perception.row(job, tokens)
 
-    def _advance(self, job: Job, tokens: int, logits: Tensor) -> None:
+    def _advance(self, job: Job, tokens: int, come: Next) -> None:
         if isinstance(job, AnswerHandle):
             if job.cancelled:
                 self._end(job, "cancelled")
             else:
-                self._speech.advance(job, tokens, logits)
+                self._speech.advance(job, tokens, come)
         elif self._perception.advance(job, tokens):
             self._perception.remember(job)
 
