@@ -39,12 +39,12 @@ class Failures:
 
     Args:
         counters: of the engine.
-        device: of the model.
+        relieve: gives back what is cached; called when there was no memory.
     """
 
-    def __init__(self, counters: Counter[str], device: torch.device) -> None:
+    def __init__(self, counters: Counter[str], relieve: Callable[[], None]) -> None:
         self._counters = counters
-        self._device = device
+        self._relieve = relieve
         self._told: dict[tuple[str, str], Repeated] = {}  # by what failed, and how
 
     def attempt(
@@ -69,9 +69,9 @@ class Failures:
             return error
         except Exception as error:
             reason = self._note(what, error)
-        # Only here is what it had made gone, together with its frames, and can be used again.
-        if isinstance(reason, Busy) and self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        # Only here is what it had made gone, together with its frames, and can be given back.
+        if isinstance(reason, Busy):
+            self._relieve()
         return reason
 
     def _note(self, what: str, error: Exception) -> LookoutError:
@@ -82,3 +82,8 @@ class Failures:
             return GenerationFailed(f"it failed: {kind}")
         self._counters["out_of_memory"] += 1
         return Busy("the device has no memory left for it; try again")
+
+
+def relief(device: torch.device) -> Callable[[], None]:
+    """Gives back what torch keeps of a device's memory for later; a host's is never kept."""
+    return torch.cuda.empty_cache if device.type == "cuda" else lambda: None

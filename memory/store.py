@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.sending import sent
 from memory.block_table import BlockTable
 from memory.pool import PagePool
 from memory.table import TokenTable
@@ -173,7 +174,7 @@ class Store:
             self._keep_slots(target)
             self.pool.copy_slots(source, target)
             return
-        layer, head = (column.to(self.pool.device) for column in holes[:, :2].unbind(1))
+        layer, head = (sent(column, self.pool.device) for column in holes[:, :2].unbind(1))
         if self._undo is not None:
             self._undo.entries(layer, head, target)
         self.pool.copy_entries(layer, head, source, target)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import weakref
+from collections import Counter
+
 import pytest
 import torch
 
-from core.errors import EngineDead, GenerationFailed
+from core.errors import Busy, EngineDead, FrameError, GenerationFailed
 from engine.engine import Engine
+from engine.failing import Failures
 from tests.engine.conftest import LIMITS
 from tests.engine.hooked import Hooked, holds
 from tests.engine.listeners import ask, open_camera, settle, show
@@ -48,3 +53,26 @@ def test_a_device_that_failed_ends_the_engine_and_tells_everybody():
         with pytest.raises(EngineDead, match="AcceleratorError"):
             ask(engine, handle)
         assert not engine.alive
+
+
+def test_what_failed_holds_nothing_any_more_when_the_cache_is_emptied(caplog):
+    caplog.set_level(logging.CRITICAL, "lookout.engine")  # pytest would keep what is logged
+    alive: list[weakref.ref[torch.Tensor]] = []
+    at_relief: list[bool] = []
+    counters: Counter[str] = Counter()
+    failures = Failures(counters, lambda: at_relief.append(alive[-1]() is not None))
+
+    def greedy(error: type[BaseException]) -> None:
+        made = torch.zeros(1000)
+        alive.append(weakref.ref(made))
+        raise error("no memory is left")
+
+    assert isinstance(failures.attempt("it failed", greedy, torch.OutOfMemoryError), Busy)
+    assert at_relief == [False]
+    assert isinstance(failures.attempt("it failed", greedy, KeyError), GenerationFailed)
+    assert isinstance(failures.attempt("it failed", greedy, FrameError), FrameError)
+    assert len(at_relief) == 1, "there was memory"
+    assert counters == {"failures": 2, "out_of_memory": 1}
+    with pytest.raises(torch.AcceleratorError):
+        failures.attempt("it failed", greedy, torch.AcceleratorError)
+    assert failures.attempt("it failed", len, "abc") == 3
