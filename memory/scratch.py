@@ -26,6 +26,7 @@ class Scratch:
         self._table: list[int] = []
         self.capacity = capacity
         self.held = 0
+        self._view: View | None = None  # of what is held now
 
     def extend(self, tokens: int) -> Tensor:
         """Flat slots for `tokens` more tokens, int64 [tokens].
@@ -44,7 +45,7 @@ class Scratch:
         """
         if self.held + tokens > self.capacity:
             raise ValueError(f"{self.held} + {tokens} tokens exceed the scratch of {self.capacity}")
-        before, self.held = self.held, self.held + tokens
+        before, self.held, self._view = self.held, self.held + tokens, None
         while len(self._table) * self._pool.page_size < self.held:
             self._table.append(self._lease.take())
         return before
@@ -61,19 +62,21 @@ class Scratch:
 
     def view(self) -> View:
         """All slots so far."""
-        return View.of(self._table, self.held, self._pool.page_size, self._pool.device)
+        if self._view is None:
+            self._view = View.of(self._table, self.held, self._pool.page_size, self._pool.device)
+        return self._view
 
     def rewind(self, held: int) -> None:
         """Forget the newest tokens down to `held`; their pages stay for the next ones."""
         if not 0 <= held <= self.held:
             raise ValueError(f"cannot rewind {self.held} tokens to {held}")
-        self.held = held
+        self.held, self._view = held, None
 
     def release(self) -> None:
         """Give everything back. Idempotent."""
         self._pool.drop(self._table)
         self._table = []
-        self.held = 0
+        self.held, self._view = 0, None
         self._lease.close()
 
 
