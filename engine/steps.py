@@ -298,6 +298,8 @@ class Steps:
             self._guard(job, self._forward_one, job, tokens)
 
     def _forward_one(self, job: Job, tokens: int) -> None:
+        if isinstance(job, AnswerHandle) and job.over:
+            return
         (come,) = Logits(self._runner.forward([self._row(job, tokens)])).each()
         self._advance(job, tokens, come)
 
@@ -310,7 +312,7 @@ class Steps:
         if isinstance(job, AnswerHandle):
             if job.cancelled:
                 self._end(job, "cancelled")
-            else:
+            elif not job.over:  # its camera may have been lost in this very step
                 self._speech.advance(job, tokens, come)
         elif self._perception.advance(job, tokens):
             self._perception.remember(job)

@@ -17,6 +17,7 @@ from engine.engine import Engine
 from engine.failing import out_of_memory
 from engine.jobs import MemoryHandle
 from engine.limits import Limits
+from engine.requests import Ask
 from engine.scheduler import Scheduler
 from memory.policies.policy import MemoryPolicy
 from memory.policies.sink_window import SinkWindow
@@ -252,6 +253,34 @@ def test_a_memory_that_cannot_be_put_right_is_given_up_and_the_camera_begins_ane
             heard.wait()
             assert heard.text == undisturbed(seen)
         settle(engine, [handle, other])
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_an_answer_says_nothing_more_when_its_memory_is_lost_in_the_same_step(together):
+    calls = Calls()
+    with running(Forwards(calls, Calls())) as engine:
+        policy = Torn()
+        handle = open_camera(engine, memory=policy)
+        show(engine, handle, segment(0))
+        memory, result = handle.memory, Result()
+        assert memory is not None
+
+        def spoke(heard: Heard) -> None:
+            if heard.deltas == 1:
+                vars(policy)["hit"] = lambda: setattr(memory._store, "broken", True)
+                engine.perceive(handle, segment(1), result)
+            elif not together and heard.deltas == 2:
+                calls.fail(0)
+
+        heard = Heard(spoke)
+        engine.ask(handle, Ask("what do you see?", max_tokens=16), heard)
+        assert "damaged" in str(heard.wait().error)
+        with pytest.raises(FrameError, match="damaged"):
+            result.wait()
+        show(engine, handle, segment(2))
+        assert len(heard.ends) == 1
+        assert engine.counters["failures"] == (1 if together else 2), "nothing was said after it"
+        settle(engine, [handle])
 
 
 def test_a_camera_that_cannot_begin_anew_says_so_from_then_on():
