@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
 
 from client import Lookout
@@ -36,6 +37,8 @@ async def events(
     at = None if since is None else _time(since)
     async with Lookout(server, key=key) as lookout:
         found = await lookout.history(camera, search=search, since=at, limit=limit)
+    if not found and not as_json:
+        print("nothing noted; cameras take notes where memory.notes is enabled", file=sys.stderr)
     for event in found:
         if as_json:
             print(event.model_dump_json())

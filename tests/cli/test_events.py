@@ -40,6 +40,10 @@ async def test_events_are_printed_a_line_each_or_as_json_and_errors_are_one_line
         assert status == 0
         row = json.loads(out)
         assert (row["camera"], row["text"], row["t_end"]) == ("porch", "A ball came.", 1.5)
+        status, out, err = await run(there, "--search", "whale")
+        assert (status, out) == (0, "")
+        assert "memory.notes" in err
+        assert await run(there, "--search", "whale", "--json") == (0, "", "")
         status, out, err = await run(there, "--camera", "cellar")
         assert (status, out.strip(), err.count("\n")) == (1, "", 1)
         assert "cellar" in err
