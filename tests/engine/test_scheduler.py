@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.scheduler import Scheduler, Waiting
+from engine.pace import Cost, StepPace
+from engine.scheduler import LEAST, Scheduler, Waiting
 
 jobs = st.lists(
     st.builds(
@@ -158,6 +159,25 @@ def test_cameras_take_turns_in_being_seen():
         for camera in plan.encode:
             seen[camera] += 1
     assert set(seen.values()) == {10}
+
+
+@given(
+    cost=st.builds(Cost, st.floats(0, 60), st.just(0.0), st.floats(0.01, 1), st.floats(0.01, 1)),
+    waiting=st.integers(0, 400),
+)
+def test_seeing_gets_what_reading_leaves_of_a_step_and_half_of_it_in_any_case(cost, waiting):
+    pace = StepPace(50.0)
+    pace.cost = cost
+    prefills = [Waiting(1, waiting, 0.0, camera=1)] if waiting else []
+    encodes = [Waiting(n, 5, 0.0, camera=n) for n in range(2, 2000)]
+    plan = Scheduler(10_000, 10_000, pace).plan([], prefills, encodes)
+    room = max(200 - cost.step, cost.step)
+    read = cost.prefilled * sum(tokens for _, tokens in plan.prefill)
+    seen = cost.encoded * 5 * len(plan.encode)
+    assert seen + read <= room + cost.encoded * 5 + cost.prefilled * LEAST + 1e-6
+    left = room - cost.prefilled * waiting
+    assert seen >= min(max(room / 2, left), cost.encoded * 9000) - cost.encoded * 5 - 1e-6
+    assert bool(plan.prefill) == bool(waiting)
 
 
 def test_who_comes_back_after_a_pause_has_saved_nothing_up():
