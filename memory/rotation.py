@@ -6,18 +6,27 @@ position, and from there to the new one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from core.sending import sent
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rotation:
-    """How a model turns its keys: channel i goes with channel i + d / 2."""
+    """How a model turns its keys: channel i goes with channel i + d / 2.
+
+    Positions may lie on the host and keys on a device: angles are computed where positions are.
+    """
 
     frequencies: Tensor  # float64 [d / 2], radians per position
     axes: Tensor  # int64 [d / 2], which of (t, h, w) each pair of channels follows
+    # Both on every device that they were asked for on: once is enough.
+    _there: dict[torch.device, tuple[Tensor, Tensor]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @staticmethod
     def plain(d: int, theta: float = 10_000.0) -> Rotation:
@@ -45,13 +54,20 @@ class Rotation:
         Args:
             positions: int64 [..., n, 3].
         """
-        at = positions[..., self.axes.to(positions.device)]  # [..., n, d / 2]
-        return at.double() * self.frequencies.to(positions.device)
+        frequencies, axes = self._on(positions.device)
+        return positions[..., axes].double() * frequencies
 
     def _turned(self, keys: Tensor, positions: Tensor, sign: float) -> Tensor:
-        angles = self.angles(positions.to(keys.device))
+        angles = self.angles(positions)
         exact = torch.float64 if keys.dtype == torch.float64 else torch.float32
-        cos, sin = angles.cos().to(exact), (sign * angles.sin()).to(exact)
+        turns = (angles.cos().to(exact), (sign * angles.sin()).to(exact))
+        cos, sin = (sent(turn, keys.device) for turn in turns)
         first, second = keys.to(exact).chunk(2, dim=-1)
         turned = torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
         return turned.to(keys.dtype)
+
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Frequencies and axes on a device."""
+        if device not in self._there:
+            self._there[device] = sent(self.frequencies, device), sent(self.axes, device)
+        return self._there[device]

@@ -18,12 +18,14 @@ def packed_bytes(count: int, width: int) -> int:
     return -(-count * width // 8)
 
 
-def pack(codes: Tensor, width: int) -> Tensor:
+def pack(codes: Tensor, width: int, *, clamped: bool = False) -> Tensor:
     """Codes as bytes.
 
     Args:
         codes: integers in [0, 2 ** width), [..., n].
         width: bits of a code, 1 to 8.
+        clamped: whether they were made so that none is anything else: nobody looks, and so nobody
+            waits for the device that they are on.
 
     Returns:
         uint8 [..., ceil(n * width / 8)].
@@ -31,11 +33,14 @@ def pack(codes: Tensor, width: int) -> Tensor:
     Raises:
         ValueError: if a code does not fit, or the width is none of these.
     """
-    _check(codes, 2**width, 1 <= width <= 8)
+    _check(codes, 2**width, 1 <= width <= 8, clamped)
+    if 8 % width == 0:  # no code crosses a byte
+        fields = _runs(codes.to(torch.uint8), 8 // width)  # [..., bytes, 8 / width]
+        return (fields << _steps(width, 8 // width, fields)).sum(-1, dtype=torch.uint8)
     count = codes.shape[-1]
-    eights = _runs(codes, 8)  # [..., words, 8]
-    words = (eights << _steps(width, 8, codes)).sum(-1)  # the fields are disjoint: sum is or
-    spread = (words[..., None] >> _steps(8, width, codes)) & 255  # [..., words, width]
+    eights = _runs(codes.long(), 8)  # [..., words, 8]
+    words = (eights << _steps(width, 8, eights)).sum(-1)  # the fields are disjoint: sum is or
+    spread = (words[..., None] >> _steps(8, width, words)) & 255  # [..., words, width]
     return spread.flatten(-2)[..., : packed_bytes(count, width)].to(torch.uint8)
 
 
@@ -54,16 +59,22 @@ def unpack(packed: Tensor, width: int, count: int) -> Tensor:
         ValueError: if the bytes are not those of so many codes.
     """
     _check_length(packed, packed_bytes(count, width))
-    words = (_runs(packed, width) << _steps(8, width, packed)).sum(-1)
-    codes = (words[..., None] >> _steps(width, 8, packed)) & ((1 << width) - 1)  # [..., words, 8]
+    if 8 % width == 0:
+        steps = _steps(width, 8 // width, packed)
+        fields = (packed[..., None] >> steps) & ((1 << width) - 1)  # [..., bytes, 8 / width]
+        return fields.flatten(-2)[..., :count]
+    runs = _runs(packed.long(), width)  # [..., words, width]
+    words = (runs << _steps(8, width, runs)).sum(-1)
+    codes = (words[..., None] >> _steps(width, 8, words)) & ((1 << width) - 1)  # [..., words, 8]
     return codes.flatten(-2)[..., :count].to(torch.uint8)
 
 
-def pack_trits(trits: Tensor) -> Tensor:
+def pack_trits(trits: Tensor, *, clamped: bool = False) -> Tensor:
     """Trits as bytes: the digits of a number to base 3, the first the least.
 
     Args:
         trits: 0, 1 or 2, [..., n].
+        clamped: as `pack` has it.
 
     Returns:
         uint8 [..., ceil(n / 5)].
@@ -71,8 +82,8 @@ def pack_trits(trits: Tensor) -> Tensor:
     Raises:
         ValueError: if one is something else.
     """
-    _check(trits, 3, True)
-    return (_runs(trits, TRITS_PER_BYTE) * _powers_of_3(trits)).sum(-1).to(torch.uint8)
+    _check(trits, 3, True, clamped)
+    return (_runs(trits.long(), TRITS_PER_BYTE) * _powers_of_3(trits)).sum(-1).to(torch.uint8)
 
 
 def unpack_trits(packed: Tensor, count: int) -> Tensor:
@@ -94,22 +105,22 @@ def unpack_trits(packed: Tensor, count: int) -> Tensor:
 
 
 def _runs(x: Tensor, size: int) -> Tensor:
-    filled: Tensor = pad(x.long(), (0, -x.shape[-1] % size))
+    filled: Tensor = pad(x, (0, -x.shape[-1] % size))
     return torch.unflatten(filled, -1, (-1, size))
 
 
 def _steps(width: int, count: int, like: Tensor) -> Tensor:
-    return torch.arange(0, width * count, width, device=like.device)
+    return torch.arange(0, width * count, width, dtype=like.dtype, device=like.device)
 
 
 def _powers_of_3(like: Tensor) -> Tensor:
     return 3 ** torch.arange(TRITS_PER_BYTE, device=like.device)
 
 
-def _check(codes: Tensor, levels: int, width_allowed: bool) -> None:
+def _check(codes: Tensor, levels: int, width_allowed: bool, clamped: bool) -> None:
     if not width_allowed:
         raise ValueError("codes have one to eight bits")
-    if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < levels:
+    if not clamped and codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < levels:
         raise ValueError(f"codes lie between 0 and {levels - 1}")
 
 

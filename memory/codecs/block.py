@@ -42,6 +42,11 @@ class Filled(Coder):
 
     whole: Coder
 
+    @property
+    def by_head(self) -> bool:
+        """See `Coder.by_head`."""
+        return self.whole.by_head
+
     def encode(self, x: Tensor) -> Planes:
         """See `Coder.encode`."""
         missing = -x.shape[1] % TOKENS

@@ -28,6 +28,11 @@ class MixedChannels(Coder):
     wide: Coder
     narrow: Coder
 
+    @property
+    def by_head(self) -> bool:
+        """See `Coder.by_head`: which channels are wide is decided for all heads."""
+        return False
+
     def encode(self, x: Tensor) -> Planes:
         """See `Coder.encode`."""
         least, greatest = x.float().flatten(0, 1).aminmax(dim=0)
@@ -35,7 +40,7 @@ class MixedChannels(Coder):
         count = round(self.share * len(width))
         wide = torch.zeros_like(width, dtype=torch.bool)
         wide[width.argsort(descending=True, stable=True)[:count]] = True
-        planes = {"wide": pack(wide, 1)}
+        planes = {"wide": pack(wide, 1, clamped=True)}
         for name, coder, chosen in self._parts(wide):
             planes |= nest(name, coder.encode(x[..., chosen]))
         return planes

@@ -44,6 +44,11 @@ class Packed:
 class Coder(ABC):
     """Encodes one tensor into planes; what codecs are put together from."""
 
+    @property
+    def by_head(self) -> bool:
+        """Whether every head is encoded by itself, and planes have the heads first."""
+        return True
+
     @abstractmethod
     def encode(self, x: Tensor) -> Planes:
         """The planes of `x`, finite, of any float type, [heads, tokens, d]."""
@@ -120,15 +125,32 @@ def _encode(coder: Coder, x: Tensor) -> Packed:
     if x.ndim != 3 or not x.numel() or not x.is_floating_point():
         raise ValueError(f"keys and values are [heads, tokens, d] numbers, not {list(x.shape)}")
     x = x.detach()
-    if not bool((x.abs() <= LARGEST).all()):  # false for NaN too
-        raise ValueError("keys or values hold NaN, infinity or numbers beyond 2 ** 30")
+    check_numbers(x.abs())
     heads, tokens, d = x.shape
     return Packed(coder.encode(x), (heads, tokens, d), x.dtype)
 
 
 def _decode(coder: Coder, packed: Packed) -> Tensor:
-    largest = torch.finfo(packed.dtype).max  # outer levels may lie beyond it; infinity must not be
-    return coder.decode(packed.planes, packed.shape).clamp(-largest, largest).to(packed.dtype)
+    return narrowed(coder.decode(packed.planes, packed.shape), packed.dtype)
+
+
+def check_numbers(sizes: Tensor) -> None:
+    """Refuse what no codec packs; whoever asks waits for the device.
+
+    Args:
+        sizes: absolute values.
+
+    Raises:
+        ValueError: if one of them is not finite or beyond `LARGEST`.
+    """
+    if not bool((sizes <= LARGEST).all()):  # false for NaN too
+        raise ValueError("keys or values hold NaN, infinity or numbers beyond 2 ** 30")
+
+
+def narrowed(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """What was decoded, in the type that it had."""
+    largest = torch.finfo(dtype).max  # outer levels may lie beyond it; infinity must not be
+    return x.clamp(-largest, largest).to(dtype)
 
 
 def nest(name: str, planes: Planes) -> Planes:

@@ -51,16 +51,14 @@ class Fitted(Levels):
         centred = x - centre.float()[..., None]
         exact = (greatest - least) / (2**self.bits - 1)
         first = (exact.log2() * PER_OCTAVE + BIAS).ceil().clamp(1, 255) * (exact > 0)
-        best, least_error = first, torch.full_like(first, torch.inf)
-        for narrower in range(self.candidates):
-            step = (first - narrower).clamp(min=1) * (first > 0)
-            lost = centred - self._levels(self._codes(centred, step), step)
-            error = lost.square().sum(-1)
-            best = torch.where(error < least_error, step, best)
-            least_error = torch.minimum(error, least_error)
-        codes = self._codes(centred, best).long()
+        narrower = torch.arange(self.candidates, device=x.device).view(-1, *[1] * first.ndim)
+        tried = (first - narrower).clamp(min=1) * (first > 0)  # [candidates, heads, blocks, rows]
+        errors = [self._error(centred, size) for size in step_of(tried)]
+        least_lossy = torch.stack(errors).argmin(0, keepdim=True)  # of equal ones the widest
+        best = tried.gather(0, least_lossy)[0]
+        codes = self._codes(centred, step_of(best))
         return {
-            "codes": pack(codes.flatten(-2), self.bits),
+            "codes": pack(codes.flatten(-2), self.bits, clamped=True),
             "step": best.to(torch.uint8),
             "centre": centre,
         }
@@ -68,15 +66,21 @@ class Fitted(Levels):
     def decode(self, planes: Planes, rows: int, size: int) -> Tensor:
         """See `Levels.decode`."""
         codes = torch.unflatten(unpack(planes["codes"], self.bits, rows * size), -1, (rows, size))
-        return self._levels(codes, planes["step"]) + planes["centre"].float()[..., None]
+        return self._levels(codes, step_of(planes["step"])) + planes["centre"].float()[..., None]
 
     @property
     def _middle(self) -> float:
         return (int(2**self.bits) - 1) / 2
 
-    def _codes(self, centred: Tensor, step: Tensor) -> Tensor:
-        size = step_of(step).clamp(min=torch.finfo(torch.float32).tiny)[..., None]
-        return (centred / size + self._middle).round().clamp(0, 2**self.bits - 1)
+    def _error(self, centred: Tensor, size: Tensor) -> Tensor:
+        """What a step of this size loses of each group."""
+        lost = self._levels(self._codes(centred, size), size).neg_().add_(centred)
+        return lost.square_().sum(-1)
 
-    def _levels(self, codes: Tensor, step: Tensor) -> Tensor:
-        return (codes - self._middle) * step_of(step)[..., None]
+    def _codes(self, centred: Tensor, size: Tensor) -> Tensor:
+        divisor = size.clamp(min=torch.finfo(torch.float32).tiny)[..., None]
+        codes = (centred / divisor).add_(self._middle)
+        return codes.round_().clamp_(0, 2**self.bits - 1)
+
+    def _levels(self, codes: Tensor, size: Tensor) -> Tensor:
+        return (codes - self._middle) * size[..., None]

@@ -6,13 +6,16 @@ everything else, so nothing is encoded twice and no error grows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from core.sending import sent
 from memory.codecs.bits import pack, unpack
-from memory.codecs.codec import Codec, Packed
+from memory.codecs.codec import Codec, check_numbers
+from memory.codecs.layers import Layers, decode_both, encode_both
 from memory.codecs.positions import PackedPositions, pack_positions, unpack_positions
 
 
@@ -30,8 +33,8 @@ class Frozen:
     """A run of tokens in few bits; made by `freeze`."""
 
     codec: Codec
-    keys: tuple[Packed, ...]  # of each layer
-    values: tuple[Packed, ...]
+    keys: Layers
+    values: Layers
     positions: PackedPositions  # shared by all layers
     marks: Tensor  # uint8 [ceil(tokens / 8)], one bit per token: 1 while it is valid
 
@@ -48,7 +51,7 @@ class Frozen:
     @property
     def nbytes(self) -> int:
         """Bytes stored: codes, scales, tails, positions and marks."""
-        packed = sum(each.nbytes for each in (*self.keys, *self.values))
+        packed = self.keys.nbytes + self.values.nbytes
         return packed + self.positions.nbytes + self.marks.nbytes
 
     @property
@@ -58,7 +61,7 @@ class Frozen:
         Raises:
             ValueError: if no token is valid.
         """
-        heads, _, d = self.keys[0].shape
+        heads, _, d = self.keys.shape
         numbers = 2 * len(self.keys) * heads * d * int(self.valid.sum())
         if not numbers:
             raise ValueError("every token was evicted: nothing is left to count bits for")
@@ -77,13 +80,32 @@ class Frozen:
             raise ValueError(f"what goes is bool [{self.tokens}], not {list(gone.shape)}")
         return replace(self, marks=pack(self.valid & ~gone, 1))
 
-    def thaw(self) -> Thawed:
-        """The valid tokens, as they are read."""
-        valid = self.valid
-        keys = [self.codec.decode_keys(layer)[:, valid] for layer in self.keys]
-        values = [self.codec.decode_values(layer)[:, valid] for layer in self.values]
-        positions = unpack_positions(self.positions)[valid]
-        return Thawed(torch.stack(keys), torch.stack(values), positions)
+    def thaw(self, left: Tensor | None = None) -> Thawed:
+        """The valid tokens, as they are read.
+
+        Args:
+            left: which these are, as `remaining` says; None: it is asked, and waited for.
+        """
+        rows = remaining([self])[0] if left is None else left
+        keys, values = decode_both(self.codec, self.keys, self.values)
+        positions = unpack_positions(self.positions)
+        if len(rows) < self.tokens:
+            there = sent(rows, keys.device)
+            keys, values = keys[:, :, there], values[:, :, there]
+            positions = positions[sent(rows, positions.device)]
+        return Thawed(keys, values, positions)
+
+
+def remaining(runs: Sequence[Frozen]) -> list[Tensor]:
+    """Which tokens of each are still valid, int64 on the host; waits for a device once for all.
+
+    Args:
+        runs: at least one, on one device.
+    """
+    marks = torch.cat([run.marks for run in runs]).cpu()
+    parts = torch.split(marks, [len(run.marks) for run in runs])
+    bits = (unpack(part, 1, run.tokens) for part, run in zip(parts, runs, strict=True))
+    return [each.nonzero()[:, 0] for each in bits]
 
 
 def freeze(codec: Codec, keys: Tensor, values: Tensor, positions: Tensor) -> Frozen:
@@ -93,7 +115,8 @@ def freeze(codec: Codec, keys: Tensor, values: Tensor, positions: Tensor) -> Fro
         codec: how.
         keys: un-rotated, oldest token first, [layers, heads, tokens, d].
         values: as keys.
-        positions: int64 [tokens, 3].
+        positions: int64 [tokens, 3], on the host (if not, they are waited for); so are those of
+            what is returned, and its marks.
 
     Raises:
         ValueError: if shapes disagree, or the codec or the positions refuse them.
@@ -103,10 +126,10 @@ def freeze(codec: Codec, keys: Tensor, values: Tensor, positions: Tensor) -> Fro
             f"keys {list(keys.shape)}, values {list(values.shape)} and positions of "
             f"{len(positions)} tokens are not of the same tokens"
         )
-    return Frozen(
-        codec,
-        tuple(codec.encode_keys(layer) for layer in keys),
-        tuple(codec.encode_values(layer) for layer in values),
-        pack_positions(positions),
-        pack(torch.ones(len(positions), dtype=torch.bool, device=positions.device), 1),
-    )
+    if not keys.numel() or not keys.is_floating_point():
+        raise ValueError(f"keys and values are numbers of tokens, not {list(keys.shape)}")
+    packed = pack_positions(positions.cpu())
+    keys, values = keys.detach(), values.detach()
+    check_numbers(torch.maximum(keys.abs(), values.abs()))
+    marks = pack(torch.ones(len(positions), dtype=torch.bool), 1)
+    return Frozen(codec, *encode_both(codec, keys, values), packed, marks)

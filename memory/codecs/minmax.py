@@ -33,7 +33,11 @@ class MinMax(Levels):
         zero = least.bfloat16()
         step = scale.float().clamp(min=torch.finfo(torch.float32).tiny)  # a constant has none
         codes = ((x - zero.float()[..., None]) / step[..., None]).round().clamp(0, top)
-        return {"codes": pack(codes.long().flatten(-2), self.bits), "scale": scale, "zero": zero}
+        return {
+            "codes": pack(codes.flatten(-2), self.bits, clamped=True),
+            "scale": scale,
+            "zero": zero,
+        }
 
     def decode(self, planes: Planes, rows: int, size: int) -> Tensor:
         """See `Levels.decode`."""

@@ -24,7 +24,7 @@ class Signs(Levels):
     def encode(self, x: Tensor) -> Planes:
         """See `Levels.encode`."""
         return {
-            "codes": pack((x > 0).flatten(-2), 1),
+            "codes": pack((x > 0).flatten(-2), 1, clamped=True),
             "scale": x.abs().mean(-1).bfloat16(),  # [heads, blocks, rows]
         }
 

@@ -48,6 +48,11 @@ class WithTail(Coder):
     older: Coder
     tail: Tail
 
+    @property
+    def by_head(self) -> bool:
+        """See `Coder.by_head`."""
+        return self.older.by_head
+
     def encode(self, x: Tensor) -> Planes:
         """See `Coder.encode`."""
         split = self.tail.encoded(x.shape[1])

@@ -40,7 +40,8 @@ class Ternary(Levels):
         """See `Levels.encode`."""
         trits = trits_of(x, self.gamma)
         scale = (x * trits).sum(-1) / trits.abs().sum(-1).clamp(min=1)  # [heads, blocks, rows]
-        return {"codes": pack_trits((trits + 1).long().flatten(-2)), "scale": scale.bfloat16()}
+        codes = pack_trits((trits + 1).flatten(-2), clamped=True)
+        return {"codes": codes, "scale": scale.bfloat16()}
 
     def decode(self, planes: Planes, rows: int, size: int) -> Tensor:
         """See `Levels.decode`."""

@@ -84,6 +84,11 @@ class Transformed(Coder):
     transform: Transform
     inner: Coder
 
+    @property
+    def by_head(self) -> bool:
+        """See `Coder.by_head`."""
+        return self.inner.by_head
+
     def encode(self, x: Tensor) -> Planes:
         """See `Coder.encode`."""
         return self.inner.encode(self.transform.forward(x.float()))

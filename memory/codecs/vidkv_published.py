@@ -48,7 +48,7 @@ class ZeroOrScale(Levels):
     def encode(self, x: Tensor) -> Planes:
         """See `Levels.encode`."""
         scale = x.abs().mean(-1).bfloat16()  # [heads, blocks, rows]
-        codes = pack((x > 0).flatten(-2), 1)
+        codes = pack((x > 0).flatten(-2), 1, clamped=True)
         return {"codes": codes, "scale": scale, "zero": torch.zeros_like(scale)}
 
     def decode(self, planes: Planes, rows: int, size: int) -> Tensor:
@@ -66,7 +66,7 @@ class UnscaledTernary(Levels):
     def encode(self, x: Tensor) -> Planes:
         """See `Levels.encode`."""
         scale = x.abs().mean(-1).bfloat16()  # [heads, blocks, rows]
-        codes = pack((trits_of(x, self.gamma) + 1).long().flatten(-2), 2)
+        codes = pack((trits_of(x, self.gamma) + 1).flatten(-2), 2, clamped=True)
         return {"codes": codes, "scale": scale, "zero": torch.zeros_like(scale)}
 
     def decode(self, planes: Planes, rows: int, size: int) -> Tensor:

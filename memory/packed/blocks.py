@@ -6,15 +6,20 @@ are copied for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from core.sending import sent
 from memory.codecs.block import TOKENS, Block, blocks_of
 from memory.codecs.codec import Packed, Planes
+from memory.codecs.frozen import Frozen, remaining
+from memory.codecs.layers import Layers
 from memory.codecs.positions import unpack_positions
 from memory.recall.step import Step
 from memory.rotation import Rotation
@@ -62,22 +67,20 @@ class Blocks:
         codec = next(iter(codecs))
         if not isinstance(codec, Block):
             raise ValueError(f"{codec.method} does not pack blocks of equal steps")
-        begins, begin = {}, 0
-        for number, run in runs.items():
-            begins[number] = begin
-            begin += blocks_of(run.tokens) * TOKENS
-        places, positions = [], []
-        for step, base in zip(steps, bases, strict=True):
-            rows = step.run.valid.nonzero()[step.start : step.stop, 0]
-            places.append(begins[id(step.run)] + rows)
-            positions.append(unpack_positions(step.run.positions)[rows] + (base - step.base))
+        whole = list(runs.values())
+        left, begins = dict(zip(runs, remaining(whole), strict=True)), _begins(runs)
+        places = torch.cat([begins[id(s.run)] + left[id(s.run)][s.start : s.stop] for s in steps])
+        later = torch.tensor([base - s.base for s, base in zip(steps, bases, strict=True)])
+        moved = later.repeat_interleave(torch.tensor([len(s) for s in steps]))
+        at = torch.cat([_of_places(run) for run in whole])
+        there = sent(places, at.device)
         return Blocks(
             codec,
-            _side_by_side([run.keys for run in runs.values()], device),
-            _side_by_side([run.values for run in runs.values()], device),
-            steps[0].run.keys[0].dtype,
-            torch.cat(places).to(device),
-            torch.cat(positions).to(device),
+            _side_by_side([run.keys for run in whole], device),
+            _side_by_side([run.values for run in whole], device),
+            whole[0].keys.dtype,
+            sent(places, device),
+            sent(at[there] + sent(moved, at.device)[:, None], device),
             rotation,
         )
 
@@ -131,12 +134,21 @@ class Blocks:
         return spread
 
 
-def _side_by_side(runs: Sequence[tuple[Packed, ...]], device: torch.device) -> Planes:
-    """Planes of runs (each a tuple of layers) as one of each name, blocks after blocks."""
+def _begins(runs: Mapping[int, Frozen]) -> dict[int, int]:
+    """The first place of each run, whose blocks lie one after the other."""
+    ends = np.cumsum([blocks_of(run.tokens) * TOKENS for run in runs.values()])
+    return dict(zip(runs, [0, *ends.tolist()], strict=False))
+
+
+def _of_places(run: Frozen) -> Tensor:
+    """Positions of all places of its blocks, int64 [blocks * TOKENS, 3]; 0 where there is none."""
+    filled: Tensor = pad(unpack_positions(run.positions), (0, 0, 0, -run.tokens % TOKENS))
+    return filled
+
+
+def _side_by_side(runs: Sequence[Layers], device: torch.device) -> Planes:
+    """Planes of runs as one of each name, blocks after blocks."""
     return {
-        name: torch.stack([
-            torch.cat([run[layer].planes[name].to(device) for run in runs], 1)
-            for layer in range(len(runs[0]))
-        ])
-        for name in runs[0][0].planes
-    }  # fmt: skip
+        name: torch.cat([sent(run.planes[name], device) for run in runs], 2)
+        for name in runs[0].planes
+    }

@@ -27,12 +27,15 @@ class TorchUnpacker(Unpacker):
         slots: Tensor,
     ) -> None:
         """See `Unpacker.put`."""
-        keys, values = [], []
-        for step, base, thawed in zip(steps, bases, thaw(steps), strict=True):
-            moved = thawed.positions + (base - step.base)
-            keys.append(rotation.put(thawed.keys, moved))
-            values.append(thawed.values)
-        pool.write(slots[None, None], torch.cat(keys, 2), torch.cat(values, 2))
+        found = thaw(steps)
+        moved = [
+            one.positions + (base - step.base)
+            for step, base, one in zip(steps, bases, found, strict=True)
+        ]
+        bare, values = (
+            torch.cat(each, 2) for each in zip(*((x.keys, x.values) for x in found), strict=True)
+        )
+        pool.write(slots[None, None], rotation.put(bare, torch.cat(moved)), values)
 
     def attend(
         self, blocks: Blocks, layer: int, query: Tensor, scale: float

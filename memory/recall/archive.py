@@ -24,12 +24,12 @@ from torch import Tensor
 from core.repeated import Repeated
 from memory.codecs.block import TOKENS
 from memory.codecs.codec import Codec
-from memory.codecs.frozen import Frozen, freeze
+from memory.codecs.frozen import Frozen, freeze, remaining
 from memory.codecs.plain import Plain
 from memory.pool import KVShape
 from memory.recall.arena import Arena
 from memory.recall.disk import OVERHEAD, Disk
-from memory.recall.gathering import fills_blocks, one_after_the_other
+from memory.recall.gathering import chosen, fills_blocks, one_after_the_other
 from memory.recall.index import Index, Trace
 from memory.recall.kept import Archived, Away, Kept
 from memory.recall.opening import Opening
@@ -150,12 +150,12 @@ class Archive:
     def _put(self, keys: Tensor, values: Tensor, tokens: TokenTable) -> None:
         self.begin()
         self._tiers.settle()
+        at = torch.from_numpy(tokens.positions)
+        bare = self._rotation.take(keys, at).to(keys.dtype)
         for group in np.unique(tokens.group):
             rows = np.flatnonzero(tokens.group == group)
-            chosen, known = torch.from_numpy(rows), tokens.rows(rows)
-            at = torch.from_numpy(known.positions)
-            bare = self._rotation.take(keys[:, :, chosen], at).to(keys.dtype)
-            self._gather(bare, values[:, :, chosen], known)
+            own, other = chosen(bare, rows), chosen(values, rows)
+            self._gather(own, other, tokens.rows(rows))
         if fills_blocks(sum(run.layout.tokens for run in self._gathering)):
             self._freeze()
         self._sink_to_disk()
@@ -237,8 +237,7 @@ class Archive:
 
     def _gather(self, bare: Tensor, values: Tensor, known: TokenTable) -> None:
         """Hold one step alone, as it is."""
-        seen = torch.from_numpy(known.visual)
-        shown = bare[:, :, seen] if bool(seen.any()) else bare
+        shown = chosen(bare, np.flatnonzero(known.visual)) if known.visual.any() else bare
         base, end = int(known.positions.min()), int(known.positions.max()) + 1
         layout, data = wrap(freeze(Plain(), bare, values, torch.from_numpy(known.positions)))
         run = Run(layout, (Span(0, len(known), float(known.time[0]), base, end - base),))
@@ -258,7 +257,9 @@ class Archive:
     def _freeze(self) -> None:
         """Freeze the steps that are alone as one run."""
         alone = self._gathering
-        found = [self._frozen(run).thaw() for run in alone]
+        frozen = [self._frozen(run) for run in alone]
+        left = remaining(frozen)
+        found = [each.thaw(rows) for each, rows in zip(frozen, left, strict=True)]
         keys, values = (
             torch.cat(each, 2) for each in zip(*((x.keys, x.values) for x in found), strict=True)
         )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.errors import CapacityExceeded
+from core.sending import sent
 
 _FREE: Final = -1
 
@@ -79,8 +80,8 @@ class Arena:
         assert count <= self._free, "it was asked whether it fits"
         free = np.flatnonzero(self._owner[self._first :] == _FREE)[-count:] + self._first
         whole = len(data) // self.slot * self.slot
-        places = torch.from_numpy(free).to(self._data.device)
-        data = data.to(self._data.device)
+        places = sent(torch.from_numpy(free), self._data.device)
+        data = sent(data, self._data.device)
         if whole:
             self._slots[places[: whole // self.slot]] = data[:whole].view(-1, self.slot)
         if whole < len(data):
@@ -92,7 +93,7 @@ class Arena:
 
     def read(self, key: int, nbytes: int) -> Tensor:
         """A copy of the first bytes of a run, uint8 [nbytes]."""
-        places = torch.from_numpy(self._taken[key]).to(self._data.device)
+        places = sent(torch.from_numpy(self._taken[key]), self._data.device)
         return self._slots[places].view(-1)[:nbytes]
 
     def drop(self, key: int) -> None:
@@ -126,7 +127,7 @@ class Arena:
         if not len(slots):
             return
         free = np.flatnonzero(self._owner[first:] == _FREE)[-len(slots) :] + first
-        source, target = (torch.from_numpy(x).to(self._data.device) for x in (slots, free))
+        source, target = (sent(torch.from_numpy(x), self._data.device) for x in (slots, free))
         self._slots[target] = self._slots[source]
         for old, new in zip(slots.tolist(), free.tolist(), strict=True):
             taken = self._taken[int(self._owner[old])]

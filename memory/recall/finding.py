@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from core.sending import sent
+
 
 def find(
     landmarks: Tensor,
@@ -35,7 +37,7 @@ def find(
     kv_heads, steps = landmarks.shape[2], len(sizes)
     if not steps:
         return []
-    rows = None if among is None else torch.tensor(among, device=landmarks.device)
+    rows = None if among is None else sent(torch.tensor(among), landmarks.device)
     layers, words, heads, d = queries.shape
     asked = queries.float().view(layers, words, kv_heads, heads // kv_heads, d).mean(3)
     standing_out = torch.zeros(steps, words, device=queries.device)

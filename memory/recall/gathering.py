@@ -1,4 +1,4 @@
-"""When steps that are held alone are worth freezing together, and where each then lies."""
+"""Which tokens are a step, when steps are worth freezing together, and where each then lies."""
 
 from __future__ import annotations
 
@@ -6,11 +6,30 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.sending import sent
 from memory.codecs.block import TOKENS, blocks_of
 from memory.recall.tiers import Run, Span
 
 _FULL: Final = 0.9  # share of its blocks that a run fills
 _MOST_BLOCKS: Final = 3  # that it waits for
+
+
+def chosen(x: Tensor, rows: NDArray[np.int64]) -> Tensor:
+    """Some tokens of [layers, heads, n, d]; a view where they follow each other.
+
+    Args:
+        x: of all tokens.
+        rows: at least one, increasing.
+    """
+    first, last = int(rows[0]), int(rows[-1])
+    if last - first + 1 == len(rows):
+        return x[:, :, first : last + 1]
+    return x[:, :, sent(torch.from_numpy(rows), x.device)]
 
 
 def fills_blocks(tokens: int) -> bool:

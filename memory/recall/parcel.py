@@ -14,8 +14,10 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from memory.codecs.codec import Codec, Packed, Planes, Shape
+from core.sending import sent
+from memory.codecs.codec import Codec, Shape
 from memory.codecs.frozen import Frozen, freeze
+from memory.codecs.layers import Layers
 from memory.codecs.positions import PackedPositions
 from memory.pool import KVShape
 
@@ -69,12 +71,12 @@ def wrap(frozen: Frozen) -> tuple[Layout, Tensor]:
     for name, tensor in tensors.items():
         fields.append(Field(name, tensor.dtype, tuple(tensor.shape), offset))
         offset = _padded(offset + tensor.nbytes)
-    first = frozen.keys[0]
-    layout = Layout(frozen.codec, first.shape, first.dtype, tuple(fields))
-    device = next(iter(first.planes.values())).device
+    keys = frozen.keys
+    layout = Layout(frozen.codec, keys.shape, keys.dtype, tuple(fields))
+    device = next(iter(keys.planes.values())).device
     data = torch.zeros(layout.nbytes, dtype=torch.uint8, device=device)
     for field, tensor in zip(fields, tensors.values(), strict=True):
-        _part(data, field).copy_(tensor)
+        _part(data, field).copy_(sent(tensor, device))
     return layout, data
 
 
@@ -87,14 +89,13 @@ def unwrap(layout: Layout, data: Tensor) -> Frozen:
     """
     parts = {field.name: _part(data, field) for field in layout.fields}
 
-    def layers(side: str) -> tuple[Packed, ...]:
+    def layers(side: str) -> Layers:
         planes = {
             name.removeprefix(f"{side}."): stack
             for name, stack in parts.items()
             if name.startswith(f"{side}.")
         }
-        count = len(next(iter(planes.values())))
-        return tuple(Packed(_layer(planes, i), layout.shape, layout.dtype) for i in range(count))
+        return Layers(planes, layout.shape, layout.dtype)
 
     positions = PackedPositions(parts["base"], parts["offsets"])
     return Frozen(layout.codec, layers("keys"), layers("values"), positions, parts["marks"])
@@ -119,8 +120,8 @@ def expected(codec: Codec, shape: KVShape, tokens: int, wide: bool = False) -> L
 
 def _tensors(frozen: Frozen) -> Iterator[tuple[str, Tensor]]:
     for side, layers in (("keys", frozen.keys), ("values", frozen.values)):
-        for plane in layers[0].planes:
-            yield f"{side}.{plane}", torch.stack([layer.planes[plane] for layer in layers])
+        for plane, tensor in layers.planes.items():
+            yield f"{side}.{plane}", tensor
     yield "base", frozen.positions.base
     yield "offsets", frozen.positions.offsets
     yield "marks", frozen.marks
@@ -129,10 +130,6 @@ def _tensors(frozen: Frozen) -> Iterator[tuple[str, Tensor]]:
 def _part(data: Tensor, field: Field) -> Tensor:
     part = data[field.offset : field.offset + field.nbytes]
     return part.view(field.dtype).view(field.shape)
-
-
-def _layer(planes: Planes, number: int) -> Planes:
-    return {name: stack[number] for name, stack in planes.items()}
 
 
 def _padded(nbytes: int) -> int:

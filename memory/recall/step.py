@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from memory.codecs.frozen import Frozen, Thawed
+from memory.codecs.frozen import Frozen, Thawed, remaining
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +24,14 @@ class Step:
 
 
 def thaw(steps: Sequence[Step]) -> list[Thawed]:
-    """Bare keys, values and positions of each step; runs that several share are read once."""
+    """Bare keys, values and positions of each step; runs that several share are read once.
+
+    Args:
+        steps: on one device, which is waited for once.
+    """
     runs = {id(step.run): step.run for step in steps}
-    read = {number: run.thaw() for number, run in runs.items()}
+    left = remaining(list(runs.values())) if runs else []
+    read = {number: run.thaw(rows) for (number, run), rows in zip(runs.items(), left, strict=True)}
     found = []
     for step in steps:
         whole, part = read[id(step.run)], slice(step.start, step.stop)

@@ -21,6 +21,7 @@ from typing import Final
 
 from torch import Tensor
 
+from core.sending import sent
 from memory.recall.arena import Arena
 from memory.recall.disk import Disk, File, why
 from memory.recall.parcel import Layout
@@ -160,7 +161,7 @@ class Tiers:
             return self.device.read(run.key, run.layout.nbytes)
         if run.tier is Tier.HOST:
             assert self.host is not None
-            return self.host.read(run.key, run.layout.nbytes).to(self.device.device)
+            return sent(self.host.read(run.key, run.layout.nbytes), self.device.device)
         assert self.disk is not None
         assert run.file is not None
         return self.disk.read(run.file)

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from memory.codecs.bits import pack
 from memory.codecs.block import blocks_of
-from memory.codecs.codec import Codec, Packed
+from memory.codecs.codec import Codec
 from memory.codecs.frozen import Frozen
+from memory.codecs.layers import Layers
 from memory.codecs.plain import Plain
 from memory.codecs.positions import PackedPositions, unpack_positions
 from memory.pool import KVShape
@@ -73,8 +74,8 @@ def _pack(kept: Kept) -> dict[str, Tensor]:
         **_pack_spans(kept.spans, kept.landmarks),
     }
     for side, layers in zip(SIDES, (run.keys, run.values), strict=True):
-        for plane in layers[0].planes:
-            tensors[f"{side}.{plane}"] = torch.stack([layer.planes[plane] for layer in layers])
+        for plane, tensor in layers.planes.items():
+            tensors[f"{side}.{plane}"] = tensor
     return tensors
 
 
@@ -154,9 +155,7 @@ def _run(read: Checked, name: str, codec: Codec, fit: Fit, tokens: int) -> Froze
     return Frozen(codec, keys, values, PackedPositions(base, offsets), marks)
 
 
-def _layers(
-    read: Checked, name: str, planes: dict[str, Tensor], fit: Fit, tokens: int
-) -> tuple[Packed, ...]:
+def _layers(read: Checked, name: str, planes: dict[str, Tensor], fit: Fit, tokens: int) -> Layers:
     """The keys or the values of all layers."""
     shape = fit.shape
     found = {
@@ -164,10 +163,7 @@ def _layers(
         for plane, like in planes.items()
     }
     size = (shape.kv_heads, tokens, shape.head_dim)
-    return tuple(
-        Packed({plane: stack[layer] for plane, stack in found.items()}, size, shape.dtype)
-        for layer in range(shape.layers)
-    )
+    return Layers(found, size, shape.dtype)
 
 
 @lru_cache(maxsize=64)  # most runs are as long as others

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from memory.codecs.block import Block, BlockTernary
+from memory.codecs.layers import Layers
 from memory.codecs.plain import Plain
 from memory.packed.blocks import Blocks
 from memory.packed.choice import UNPACKERS, choose
@@ -91,7 +92,7 @@ def test_levels_beyond_the_largest_number_of_a_format_do_not_become_infinite(tri
     huge[:, ::3] *= -0.9
     packed, coder = codec.encode_values(huge), codec.values
     assert coder.decode(packed.planes, packed.shape).max() > torch.finfo(torch.float16).max
-    steps = [replace(s, run=replace(s.run, values=(packed,))) for s in steps]
+    steps = [replace(s, run=replace(s.run, values=Layers.of(packed))) for s in steps]
     pool = Scene(shape, steps).put(triton, DEVICE)
     assert torch.equal(pool.values, Scene(shape, steps).put(TORCH, DEVICE).values)
     assert pool.values.isfinite().all()
@@ -99,10 +100,10 @@ def test_levels_beyond_the_largest_number_of_a_format_do_not_become_infinite(tri
 
 def test_zeros_come_back_as_zeros(triton):
     none = torch.zeros(1, 64, 8)
-    packed = Block().encode_values(none), Block().encode_keys(none)
+    values, keys = (Layers.of(x) for x in (Block().encode_values(none), Block().encode_keys(none)))
     shape = KVShape(1, 1, 8)
     steps = [
-        replace(s, run=replace(s.run, values=packed[:1], keys=packed[1:]))
+        replace(s, run=replace(s.run, values=values, keys=keys))
         for s in run(Block(), [64], shape, 4)
     ]
     pool = Scene(shape, steps).put(triton, DEVICE)
