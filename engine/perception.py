@@ -10,7 +10,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import LookoutError
+from core.errors import FrameError, LookoutError
 from core.kept import KeptStep
 from core.tokens import VisualTokens
 from engine.bank import banked
@@ -35,6 +35,21 @@ class Perception:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
+
+    def measure(self, job: SegmentJob) -> None:
+        """Say how many visual tokens a segment will be.
+
+        Raises:
+            FrameError: if no model could see it.
+        """
+        assert job.segment is not None
+        frames = job.segment.frames
+        height, width = job.picture or frames[0].pixels.shape[:2]
+        try:
+            per_step = self._runner.model.step_tokens(height, width)
+        except ValueError as error:
+            raise FrameError(str(error)) from None
+        job.size = per_step * -(-len(frames) // self._runner.model.frames_per_step)
 
     def encode(self, jobs: list[SegmentJob]) -> None:
         """See the segments of several cameras in one call; all must be seen at one size."""

@@ -30,10 +30,11 @@ from engine.limits import Limits
 from engine.noting import NoteTaker, Noting, told
 from engine.pace import Load
 from engine.perception import Perception
+from engine.planning import planned
 from engine.requests import FinishReason, Perceived, PerceiveListener, SaveListener
 from engine.runner import Row, Runner
 from engine.sampling import Logits, Next
-from engine.scheduler import Scheduler, StepPlan, Waiting
+from engine.scheduler import Scheduler, StepPlan
 from engine.speaking import DEFAULT, Speaking
 from engine.speech import Speech
 from engine.work import Work
@@ -77,7 +78,7 @@ class Steps:
         if job.handle.closed:
             self._lose(job, job.handle.why)
         elif job.segment is not None:
-            self._guard(job, self._measure, job)
+            self._guard(job, self._perception.measure, job)
 
     def sweep(self) -> None:
         """End what was cancelled or lost its camera."""
@@ -103,7 +104,7 @@ class Steps:
         self.sweep()
         self._admit()
         self._lay_out()
-        plan = self._plan()
+        plan = planned(self._work, self._scheduler)
         self._runner.watch.start()
         if self._runner.lane.beside:  # what is launched first runs beside the rest
             encoded = self._encode(plan)
@@ -241,35 +242,6 @@ class Steps:
         self._perception.lay_out(job)
         if job.chunk is None:  # the policy waits for the next step
             self._perception.remember(job)
-
-    def _plan(self) -> StepPlan:
-        answers = [a for a in self._work.answers if not a.over and a.chunk is not None]
-        prefills = [
-            Waiting(a.number, len(a.chunk) - a.done, a.submitted, urgent=True)
-            for a in answers
-            if a.last is None and a.chunk is not None
-        ]
-        encodes = []
-        for job in self._work.segments():
-            if job.chunk is not None:
-                left = len(job.chunk) - job.done
-                camera = job.handle.number
-                prefills.append(Waiting(job.number, left, job.submitted, camera=camera))
-            elif job.segment is not None and job.tokens is None and job.seeing is None:
-                camera = job.handle.number
-                encodes.append(Waiting(job.number, job.size, job.submitted, camera=camera))
-        decoding = [a.number for a in answers if a.last is not None]
-        return self._scheduler.plan(decoding, prefills, encodes)
-
-    def _measure(self, job: SegmentJob) -> None:
-        assert job.segment is not None
-        frames = job.segment.frames
-        height, width = job.picture or frames[0].pixels.shape[:2]
-        try:
-            per_step = self._runner.model.step_tokens(height, width)
-        except ValueError as error:
-            raise FrameError(str(error)) from None
-        job.size = per_step * -(-len(frames) // self._runner.model.frames_per_step)
 
     def _forward(self, plan: StepPlan) -> None:
         jobs: dict[int, Job] = {j.number: j for j in self._work.segments()}

@@ -15,6 +15,7 @@ from memory.codecs.plain import Plain
 from memory.memory import KVMemory
 from memory.notes import Note
 from memory.policies.infinipot_v import InfiniPotV
+from memory.policies.movie_chat import MovieChat
 from memory.policies.policy import Observes
 from memory.policies.registry import POLICIES
 from memory.policies.sink_window import SinkWindow
@@ -74,10 +75,16 @@ def same(one: MemoryState, other: MemoryState) -> bool:
     )
 
 
-def fails_everywhere(memory: KVMemory, change: Callable[[], object]) -> int:
-    """Let a change fail at each of its calls in turn, then succeed; how often it failed."""
+def fails_everywhere(memory: KVMemory, change: Callable[[], object], by: int = 1) -> int:
+    """Let a change fail at each of its calls in turn, then succeed; how many it makes.
+
+    Args:
+        memory: that is changed.
+        change: made again and again.
+        by: only every so manieth call fails, where there are thousands.
+    """
     before, end = memory.state(), memory.end
-    for n in count():
+    for n in count(0, by):
         exhausted = Exhausted(n)
         try:
             with exhausted:
@@ -93,11 +100,12 @@ def fails_everywhere(memory: KVMemory, change: Callable[[], object]) -> int:
 
 
 @EVERY
-def test_a_step_that_fails_to_enter_at_any_call_leaves_no_trace_and_can_enter_later(kind):
+def test_a_step_that_fails_to_enter_at_whatever_call_leaves_no_trace_and_can_enter_later(kind):
     run, undisturbed = full(kind()), full(kind())
     snapshot = run.memory.snapshot()
     read = run.pool.read(snapshot.view.slots)
-    assert fails_everywhere(run.memory, Next(run).enter) > 20
+    each = 1 if kind in (SinkWindow, InfiniPotV, MovieChat) else 7
+    assert fails_everywhere(run.memory, Next(run).enter, each) > 20
     Next(undisturbed).enter()
     assert same(run.memory.state(), undisturbed.memory.state())
     assert all(map(torch.equal, read, run.pool.read(snapshot.view.slots)))
