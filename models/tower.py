@@ -18,8 +18,6 @@ from transformers.vision_utils import (
     get_vision_position_ids,
 )
 
-from core.sending import sent
-
 KEPT = 32  # sizes whose places are kept; the one longest unused gives way
 
 
@@ -84,11 +82,12 @@ class Places:
             spatial_merge_size=merge,
         )
         steps, rows, columns = grid[0].tolist()
+        # Waited for: they are kept, and pictures of a question are seen on another stream.
         return {
-            "interp_indices": sent(indices, self._device),
-            "interp_weights": sent(weights, self._device),
-            "position_ids": sent(get_vision_position_ids(grid, merge), self._device),
-            "cu_seqlens": sent(get_vision_cu_seqlens(grid), self._device),
+            "interp_indices": indices.to(self._device),
+            "interp_weights": weights.to(self._device),
+            "position_ids": get_vision_position_ids(grid, merge).to(self._device),
+            "cu_seqlens": get_vision_cu_seqlens(grid).to(self._device),
             "max_seqlen": rows * columns,
             "lengths": [rows * columns] * steps,
         }
