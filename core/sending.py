@@ -14,6 +14,8 @@ from torch import Tensor
 def sent(host: Tensor, device: torch.device) -> Tensor:
     """The same values on the device; there they come after all that was queued before.
 
+    Nothing waits for them on another stream: what is kept for several streams goes by `to`.
+
     Args:
         host: on the CPU, or on the device already.
         device: where to.
