@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,11 +48,16 @@ def on_the_card(
         engine = Engine(model, limits, Scheduler(), reader or TorchReader(), **given)
     put_on_card([engine.pool.keys, engine.pool.values])
     with engine:
-        first = Result()
-        # A mode belongs to a thread, and listeners are told on the engine's.
-        handle = engine.open_memory(
-            Dense(), 8, SinkWindow(), lambda told: (card.__enter__(), first(told))
-        )
-        first.wait()
-        engine.close_memory(handle)
-        yield engine, card
+        _there(engine, card.__enter__)  # a mode belongs to a thread
+        try:
+            yield engine, card
+        finally:  # a thread that ends within a mode may take the process with it
+            _there(engine, lambda: card.__exit__(None, None, None))
+
+
+def _there(engine: Engine, do: Callable[[], object]) -> None:
+    """Do something on the engine's thread, where listeners are told."""
+    done = Result()
+    handle = engine.open_memory(Dense(), 8, SinkWindow(), lambda told: (do(), done(told)))
+    done.wait()
+    engine.close_memory(handle)
