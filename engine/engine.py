@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
 from core.errors import Busy, CameraError, EngineDead, LookoutError, MemoryLost
 from core.frames import Segment
 from engine.admission import Admission
-from engine.bank import Bank
 from engine.commands import Command, nobody
 from engine.decoding import graphed
 from engine.demand import Room
+from engine.filling import Filling
 from engine.jobs import AnswerHandle, MemoryHandle, SegmentJob
 from engine.lanes import Lane
 from engine.limits import Limits
@@ -40,7 +41,6 @@ from engine.selecting import Selecting
 from engine.speaking import DEFAULT, Speaking
 from engine.steps import Steps
 from engine.work import Work
-from memory.memory import KVMemory
 from memory.policies.policy import MemoryPolicy
 from memory.pool import PagePool
 from memory.readers.reader import Reader
@@ -102,6 +102,7 @@ class Engine:
             speaking,
             noting,
         )
+        self._filling = Filling(model, self.pool, self.limits, self._work, self._steps)
         self.graphed = decoding is not None
         self._speaking = speaking
         self._inbox: deque[Command] = deque()
@@ -121,6 +122,7 @@ class Engine:
         )
         self._closing = False
         self._dead: EngineDead | None = None
+        self._turn: float | None = None  # monotonic seconds when it began to do something
         self._thread = threading.Thread(target=self._run, name="lookout-engine", daemon=True)
 
     def __enter__(self) -> Engine:
@@ -134,6 +136,12 @@ class Engine:
     def alive(self) -> bool:
         """Whether it can take work."""
         return self._thread.is_alive() and self._dead is None and not self._closing
+
+    @property
+    def turn_s(self) -> float:
+        """Seconds for which it has been in one step; 0 while nobody wants anything."""
+        began = self._turn
+        return 0.0 if began is None else time.monotonic() - began
 
     @property
     def counters(self) -> dict[str, int]:
@@ -180,9 +188,8 @@ class Engine:
             OnlinePruner(policy, budget),
             on_note=lambda note: self._steps.tell(on_note, note),
             recalling=recalling,
+            selecting=selecting,
         )
-        if selecting is not None:
-            handle.selecting, handle.bank = selecting, Bank(selecting.bank_steps)
         if fps is not None:
             self._admission.admit(handle.number, fps, anyway=anyway)
 
@@ -195,13 +202,13 @@ class Engine:
             if isinstance(result, LookoutError):
                 handle.why = MemoryLost(f"its memory was damaged, and none is left: {result}")
 
-        handle.renew = lambda: self._fill(handle, eviction, None, renewed)
+        handle.renew = lambda: self._filling.fill(handle, eviction, None, renewed)
 
         def failed(error: LookoutError) -> None:
             self._steps.close_memory(handle)
             told(CameraError(f"its memory could not be made: {error}"))
 
-        self._submit(lambda: self._fill(handle, eviction, restored, told), failed)
+        self._submit(lambda: self._filling.fill(handle, eviction, restored, told), failed)
         return handle
 
     def save(self, handle: MemoryHandle, listener: SaveListener) -> None:
@@ -319,41 +326,6 @@ class Engine:
             if self._thread.is_alive():
                 log.warning("the engine still computes after %g s and is left behind", timeout)
 
-    def _fill(
-        self,
-        handle: MemoryHandle,
-        eviction: MemoryPolicy,
-        restored: MemoryState | None,
-        told: PerceiveListener,
-    ) -> None:
-        """Make a camera's memory, on the engine's thread."""
-        archive = None
-        try:
-            recalling = handle.recalling
-            archive = recalling.archive(self.model) if recalling is not None else None
-            handle.memory = KVMemory(
-                self.pool,
-                self.limits.capacity,
-                eviction,
-                self.model.rotation,
-                archive,
-                self.limits.reach(self.model.reach),
-                self.limits.noting,
-            )
-        except LookoutError as error:
-            if archive is not None:
-                archive.close()
-            handle.closed = True
-            told(error)
-            return
-        self._work.memories.append(handle)
-        if restored is None:
-            if archive is not None:
-                archive.begin()
-            handle.segments.append(SegmentJob(handle, None, told, is_sink=True))
-        else:
-            self._steps.restore(handle, restored, told)
-
     def _submit(
         self,
         run: Callable[[], None],
@@ -374,12 +346,14 @@ class Engine:
             while True:
                 self._steps.sweep()
                 with self._wake:
+                    self._turn = None
                     while not (self._inbox or self._closing or self._steps.busy):
                         if not self._wake.wait(self._work.patience):
                             break  # something may have come from the disk
                     if self._closing:
                         break
                     due = len(self._inbox)  # those that come meanwhile wait for the next step
+                self._turn = time.monotonic()
                 for _ in range(due):  # one by one: if the engine dies of one, the rest is told
                     self._inbox.popleft().perform()
                 self._steps.step()

@@ -28,6 +28,7 @@ from stream.sources import redact
 log = logging.getLogger("lookout")
 
 LOOK_EVERY_S = 0.5
+STUCK_S = 60.0  # far more than any step takes, compiling included
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,10 @@ def _server(house: House, settings: Settings, doorman: Doorman) -> Server:
     )
 
     def ready() -> str | None:
-        return None if house.engine.alive else "the engine has ended; restart the server"
+        if not house.engine.alive:
+            return "the engine has ended; restart the server"
+        stuck = house.engine.turn_s
+        return None if stuck < STUCK_S else f"the engine has been in one step for {stuck:.0f} s"
 
     return Server(
         house.cameras,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import ClassVar
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from engine.engine import Engine
 from engine.limits import Limits
 from engine.requests import Ask
 from memory.policies.sink_window import SinkWindow
+from memory.reach import Reach
 from pruning.none import Dense
 from tests.engine.listeners import DEADLINE, Heard, Result, open_camera, settle, show
 from tests.tiny import ours, segment
@@ -58,16 +60,21 @@ def test_a_command_that_raises_loses_nothing_that_was_handed_in_with_it():
 
 
 class Refusing(Limits):
-    """Limits that cannot say how far back a memory may reach."""
+    """Limits that, from some time on, cannot say how far back a memory may reach."""
 
-    def reach(self, positions: int | None) -> None:
-        raise RuntimeError("boom")
+    now: ClassVar[bool] = False
+
+    def reach(self, positions: int | None) -> Reach | None:
+        if self.now:
+            raise RuntimeError("boom")
+        return super().reach(positions)
 
 
-def test_a_memory_that_cannot_be_made_is_told_of_and_nobody_else_ends():
-    with Engine(ours(), LIMITS) as engine:
+def test_a_memory_that_cannot_be_made_is_told_of_and_nobody_else_ends(monkeypatch):
+    limits = Refusing(**{name: getattr(LIMITS, name) for name in Limits.__slots__})
+    with Engine(ours(), limits) as engine:
         handle = open_camera(engine)
-        engine.limits = Refusing(**{name: getattr(LIMITS, name) for name in Limits.__slots__})
+        monkeypatch.setattr(Refusing, "now", True)
         go_on = held(engine)
         ready, seen = Result(), Result()
         lost = engine.open_memory(Dense(), 8, SinkWindow(), ready)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import count
 
@@ -19,8 +19,10 @@ from engine.jobs import MemoryHandle
 from engine.limits import Limits
 from engine.requests import Ask
 from engine.scheduler import Scheduler
+from engine.selecting import Selecting
 from memory.policies.policy import MemoryPolicy
 from memory.policies.sink_window import SinkWindow
+from pruning.selectors.even import Even
 from pruning.vcast import VCast
 from tests.engine.exhausted import Calls, Forwards, Reads, Retains
 from tests.engine.listeners import Heard, Result, ask, open_camera, settle, show
@@ -280,6 +282,24 @@ def test_an_answer_says_nothing_more_when_its_memory_is_lost_in_the_same_step(to
         show(engine, handle, segment(2))
         assert len(heard.ends) == 1
         assert engine.counters["failures"] == (1 if together else 2), "nothing was said after it"
+        settle(engine, [handle])
+
+
+def test_a_camera_that_begins_anew_lets_its_answers_choose_as_before():
+    limits = replace(LIMITS, selector_budget=24, bank_steps=4)
+    with Engine(ours(), limits) as engine:
+        policy = Torn()
+        handle = open_camera(engine, selecting=Selecting(Even(), 24, 4), memory=policy)
+        show(engine, handle, segment(0))
+        memory = handle.memory
+        assert memory is not None
+        vars(policy)["hit"] = lambda: setattr(memory._store, "broken", True)
+        with pytest.raises(FrameError, match="begins anew"):
+            show(engine, handle, segment(1))
+        show(engine, handle, segment(2))
+        heard = ask(engine, handle, tokens=WORDS)
+        assert heard.wait().error is None
+        assert heard.begins[0].t_start == heard.begins[0].t_end == segment(2).frames[0].pts + 0.125
         settle(engine, [handle])
 
 

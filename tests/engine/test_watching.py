@@ -19,6 +19,7 @@ from pruning.vcast import VCast
 from tests.engine.conftest import LIMITS
 from tests.engine.hooked import Hooked
 from tests.engine.listeners import Result, ask, open_camera, settle, show
+from tests.engine.taking import until
 from tests.models.harness import Stream
 from tests.tiny import ours, segment
 
@@ -76,12 +77,16 @@ def test_a_third_segment_of_a_camera_is_refused_however_busy_the_engine_is():
         results = [Result(), Result()]
         engine.perceive(handle, segment(0), results[0])
         assert going.wait(60)  # the engine's thread now stands in a forward and takes no commands
+        before = engine.turn_s
+        assert before > 0
         engine.perceive(handle, segment(1), results[1])
         with pytest.raises(Busy, match="on their way"):
             engine.perceive(handle, segment(2), Result())
+        assert engine.turn_s > before, "it is still in the same step"
         go_on.set()
         assert [result.wait().frames for result in results] == [2, 2]
         assert show(engine, handle, segment(2)).frames == 2
+        until(lambda: engine.turn_s == 0)
         settle(engine, [handle])
 
 
