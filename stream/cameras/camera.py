@@ -20,7 +20,7 @@ from core.errors import (
     CameraBlind,
     CameraError,
     ConfigError,
-    EngineDead,
+    FrameError,
     LookoutError,
     MemoryDamaged,
     Reason,
@@ -346,8 +346,8 @@ class Camera:
             self._remembered.set()
             if self._witness is not None:
                 await self._witness(segment, result.steps)
-        elif isinstance(result, EngineDead) or memory.closed:
-            raise result
+        elif not isinstance(result, FrameError):
+            raise result  # more has died than these frames
         else:
             self._tally.forgot(segment)
             if str(result) != self._complaint:  # not one line for each segment, for days

@@ -77,3 +77,13 @@ class Retains(SinkWindow):
     def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
         self.calls.one()
         return super().retain(contents, incoming, limit)
+
+
+class Torn(SinkWindow):
+    """A window during whose next question its memory is damaged beyond repair, once."""
+
+    def retain(self, contents: Contents, incoming: TokenTable, limit: int) -> Retained | None:
+        if hit := vars(self).pop("hit", None):
+            hit()
+            raise torch.OutOfMemoryError("no memory is left")
+        return super().retain(contents, incoming, limit)

@@ -24,7 +24,7 @@ from memory.policies.policy import MemoryPolicy
 from memory.policies.sink_window import SinkWindow
 from pruning.selectors.even import Even
 from pruning.vcast import VCast
-from tests.engine.exhausted import Calls, Forwards, Reads, Retains
+from tests.engine.exhausted import Calls, Forwards, Reads, Retains, Torn
 from tests.engine.listeners import Heard, Result, ask, open_camera, settle, show
 from tests.engine.test_fairness import Listening
 from tests.memory.failing import Exhausted
@@ -225,16 +225,6 @@ def test_a_segment_that_finds_no_memory_when_it_is_pruned_takes_none_of_what_wai
         assert result.frames == 2 and result.steps[0].time < 0.5, "the first one, which waited"
         assert show(engine, handle, None).frames == 2
         settle(engine, [handle])
-
-
-class Torn(SinkWindow):
-    """A window during whose next question its memory is damaged beyond repair, once."""
-
-    def retain(self, contents, incoming, limit):
-        if hit := vars(self).pop("hit", None):
-            hit()
-            raise torch.OutOfMemoryError("no memory is left")
-        return super().retain(contents, incoming, limit)
 
 
 def test_a_memory_that_cannot_be_put_right_is_given_up_and_the_camera_begins_anew():
