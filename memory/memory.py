@@ -322,7 +322,9 @@ class KVMemory:
     def _contents(self, observed: Observed | None) -> Contents:
         rows = self.rows if self.policy.by_table else sent(self.rows, self.pool.device)
         slots = self._store.slots()
-        return Contents(self.tokens, rows, self.pool, slots, self._rotation, observed)
+        return Contents(
+            self.tokens, rows, self.pool, slots, self._rotation, observed, host=self.rows
+        )
 
     def _take_in(
         self,

@@ -70,9 +70,9 @@ def without_notes(contents: Contents) -> Contents:
     note = contents.tokens.note
     if not note.any():
         return contents
-    numbers = torch.from_numpy(np.where(note, -1, np.cumsum(~note) - 1))
-    number = sent(numbers, contents.rows.device)
-    rows = torch.where(contents.filled, number[contents.rows.clamp(min=0)], -1)
+    number = torch.from_numpy(np.where(note, -1, np.cumsum(~note) - 1))
+    held = contents.at_host
+    rows = torch.where(held.filled, number[held.rows.clamp(min=0)], -1)
     slots, likeness = contents.slots, contents.likeness
     if rows.shape[:2] == (1, 1):  # such policies count on slots without holes
         kept = (rows[0, 0] >= 0).nonzero()[:, 0]
@@ -80,8 +80,8 @@ def without_notes(contents: Contents) -> Contents:
     if likeness is not None:
         own = torch.from_numpy(np.flatnonzero(~note))
         likeness = likeness[:, sent(own, likeness.device)]
-    tokens = contents.tokens.rows(~note)
-    return replace(contents, tokens=tokens, rows=rows, slots=slots, likeness=likeness)
+    tokens, there = contents.tokens.rows(~note), sent(rows, contents.rows.device)
+    return replace(contents, tokens=tokens, rows=there, slots=slots, likeness=likeness, host=rows)
 
 
 def with_notes(stay: Tensor, contents: Contents) -> Tensor:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.sending import sent
 from memory.policies.clusters import clusters, nearest
 from memory.policies.movie_chat import cells_of, merged, step_means
 from memory.policies.policy import Contents, MemoryPolicy, Retained
@@ -52,8 +53,9 @@ class FlashVStream(MemoryPolicy):
             return None
         tokens = contents.tokens
         sink = int(tokens.sink.sum())
-        whole = recent(contents, self.recent, limit - sink)
-        kept = np.unique(tokens.group[contents.rows[whole].cpu().numpy()])
+        known = contents.at_host
+        whole = recent(known, self.recent, limit - sink)
+        kept = np.unique(tokens.group[known.rows[whole].numpy()])
         groups = np.setdiff1d(tokens.group[~tokens.sink], kept).tolist()
         room = max(int(self.target * limit), sink) - sink - int(whole.sum())
         runs = _runs(contents, groups, room)
@@ -65,7 +67,7 @@ def _runs(contents: Contents, groups: list[int], room: int) -> list[list[int]] |
     if not groups:
         return None
     points, weights = step_means(contents, groups), _weights(contents.tokens, groups)
-    weights = weights.to(points.device)
+    weights = sent(weights, points.device)
     found, low, high = None, 1, len(groups) - 1
     while low <= high:
         count = (low + high) // 2

@@ -117,7 +117,7 @@ def _summary(contents: Contents, gone: Tensor) -> Summaries | None:
     """The mean of what each head gives up, at the place of the newest of it."""
     if contents.rotation is None:
         raise ValueError("this policy needs to know how the model turns its keys")
-    rows = np.unique(contents.rows[gone].cpu().numpy())
+    rows = np.unique(contents.at_host.rows[gone.cpu()].numpy())
     tokens = contents.tokens
     newest = rows[np.argmax(tokens.positions[rows, 0])]
     share = gone / gone.sum(-1, keepdim=True).clamp(min=1)  # [l, h, n]

@@ -12,7 +12,7 @@ the oldest go.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ class HourLlava(MemoryPolicy):
     steps: int = 4
     side: int = 2
     method: Literal["hour_llava"] = "hour_llava"
+    by_table: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.recent <= 1 or min(self.steps, self.side) < 1:
@@ -49,7 +50,8 @@ class HourLlava(MemoryPolicy):
         room = limit - int(contents.sink.sum(-1).max())
         stay = contents.column(self._faded(contents.tokens) | contents.tokens.sink)
         stay = (stay | recent(contents, self.recent, room)) & contents.filled
-        left = replace(contents, rows=contents.rows.masked_fill(~stay, -1))
+        rows = contents.rows.masked_fill(~stay, -1)
+        left = replace(contents, rows=rows, host=rows)
         return newest_steps(left, limit) or Retained(stay)
 
     def _faded(self, tokens: TokenTable) -> NDArray[np.bool_]:

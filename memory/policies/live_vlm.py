@@ -66,14 +66,14 @@ class LiveVLM(MemoryPolicy):
         stay = stay | best(scores, contents.filled & ~sink & ~stay, count)
         others = contents.filled & ~sink & ~stay
         room = (left - stay.sum(-1)).clamp(min=0)
-        first = _bucket_rank(contents, scores, others, room, self.bucket) < self.bucket
+        first = _bucket_rank(contents, scores, others, room, left, self.bucket) < self.bucket
         # The best of every bucket come before all others, so that what is left over is dealt too.
         stay = stay | best(scores + 2.0 * first, others, room)
         return Retained(stay | sink)
 
 
 def _bucket_rank(
-    contents: Contents, scores: Tensor, among: Tensor, room: Tensor, size: int
+    contents: Contents, scores: Tensor, among: Tensor, room: Tensor, most: int, size: int
 ) -> Tensor:
     """Place of each slot among its bucket's scores, 0 the best, int64 [l, h, n].
 
@@ -82,6 +82,7 @@ def _bucket_rank(
         scores: 0 to 1, [l, h, n].
         among: what buckets are made of, bool [l, h, n].
         room: tokens that stay of them, [l, h].
+        most: none of `room` is larger.
         size: tokens that a bucket keeps.
     """
     late = torch.iinfo(torch.int64).max
@@ -91,7 +92,7 @@ def _bucket_rank(
     bucket = (ranks(time) * buckets // total).where(
         among, buckets
     )  # the others in one of their own
-    counts = bucket.new_zeros(*bucket.shape[:2], int(buckets.max()) + 2)
+    counts = bucket.new_zeros(*bucket.shape[:2], max(1, most // size) + 2)
     counts.scatter_add_(2, bucket + 1, torch.ones_like(bucket))
     start = counts.cumsum(-1).gather(2, bucket)
     return ranks(bucket - 0.5 * scores.double()) - start

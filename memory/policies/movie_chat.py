@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.sending import sent
 from memory.policies.policy import Contents, MemoryPolicy, Retained, Summaries
 from memory.policies.ranking import check_target
 from memory.policies.sink_window import newest_steps
@@ -45,7 +46,7 @@ class MovieChat(MemoryPolicy):
         held = contents.most
         if held <= limit:
             return None
-        goal = max(int(self.target * limit), int(contents.sink.sum(-1).max()))
+        goal = max(int(self.target * limit), int(contents.at_host.sink.sum(-1).max()))
         runs = _runs(contents, goal)
         if runs is None:  # even one step for all time is too much
             return newest_steps(contents, limit)
@@ -74,7 +75,7 @@ def _runs(contents: Contents, goal: int) -> list[list[int]] | None:
     runs = [[group] for group in groups]
     cells = [cells_of(tokens, group) for group in groups]
     marks = [int(((tokens.group == group) & ~tokens.visual).sum()) for group in groups]
-    means = step_means(contents, groups)  # [steps, features]
+    means = step_means(contents, groups).cpu()  # [steps, features]; few, and asked again and again
     left = int(tokens.sink.sum()) + sum(map(len, cells)) + sum(marks)
     while left > goal and len(runs) > 1:
         alike = F.cosine_similarity(means[1:], means[:-1], dim=-1)
@@ -103,13 +104,16 @@ def _places(tokens: TokenTable) -> NDArray[np.int64]:
 def step_means(contents: Contents, groups: list[int]) -> Tensor:
     """The mean bare visual key of each step in all layers and heads, [steps, features]."""
     tokens = contents.tokens
-    seen = contents.column(tokens.visual & np.isin(tokens.group, groups))[0, 0]
-    step = contents.column(np.searchsorted(groups, tokens.group).clip(0, len(groups) - 1))
+    known, device = contents.at_host, contents.rows.device  # all heads hold the same
+    visual = known.column(tokens.visual & np.isin(tokens.group, groups))[0, 0]
+    seen = (visual & known.filled[0, 0]).nonzero()[:, 0]
+    step = known.column(np.searchsorted(groups, tokens.group).clip(0, len(groups) - 1))[0, 0, seen]
+    counts = sent(torch.bincount(step, minlength=len(groups)).clamp(min=1), device)
     layers = range(contents.pool.shape.layers)
-    keys = torch.cat([contents.bare_keys(layer) for layer in layers])[:, seen]  # [l * h, v, d]
+    bare = torch.cat([contents.bare_keys(layer) for layer in layers])
+    keys = bare[:, sent(seen, device)]  # [l * h, v, d]
     sums = keys.new_zeros(len(groups), keys.shape[0], keys.shape[2])
-    sums.index_add_(0, step[0, 0][seen], keys.transpose(0, 1))
-    counts = torch.bincount(step[0, 0][seen], minlength=len(groups)).clamp(min=1)
+    sums.index_add_(0, sent(step, device), keys.transpose(0, 1))
     return (sums / counts[:, None, None]).flatten(1)
 
 
@@ -118,7 +122,7 @@ def _averages(contents: Contents, runs: list[list[int]]) -> Summaries | None:
     tokens, layers = contents.tokens, range(contents.pool.shape.layers)
     if contents.rotation is None:
         raise ValueError("this policy needs to know how the model turns its keys")
-    order = contents.rows[0, 0].cpu().numpy()
+    order = contents.at_host.rows[0, 0].numpy()
     places = _places(tokens)
     sources: list[NDArray[np.int64]] = []
     targets: list[NDArray[np.int64]] = []
@@ -145,13 +149,14 @@ def _averages(contents: Contents, runs: list[list[int]]) -> Summaries | None:
     table = made[0]
     for more in made[1:]:
         table = table.joined(more)
-    slot = np.argsort(order)[np.concatenate(sources)]  # all heads hold the same
-    target = torch.from_numpy(np.concatenate(targets)).to(contents.rows.device)
-    counts = torch.bincount(target, minlength=len(table))[:, None]
+    device, into = contents.rows.device, torch.from_numpy(np.concatenate(targets))
+    chosen = torch.from_numpy(np.argsort(order)[np.concatenate(sources)])  # all heads hold the same
+    slot, target = sent(chosen, device), sent(into, device)
+    counts = sent(torch.bincount(into, minlength=len(table))[:, None], device)
 
     def average(x: Tensor) -> Tensor:  # [h, n, d] to [h, made, d]
         sums = torch.zeros(len(x), len(table), x.shape[-1], device=x.device)
-        return sums.index_add_(1, target, x[:, torch.from_numpy(slot)].float()) / counts
+        return sums.index_add_(1, target, x[:, slot].float()) / counts
 
     keys = torch.stack([average(contents.bare_keys(layer)) for layer in layers])
     values = torch.stack([average(contents.values(layer)) for layer in layers])

@@ -9,7 +9,7 @@ more when that is done.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import ClassVar
 
@@ -51,6 +51,13 @@ class Contents:
     rotation: Rotation | None = None
     observed: Observed | None = None
     likeness: Tensor | None = None  # float32 [layers, tokens]; NaN for all but what just came in
+    host: Tensor | None = None  # `rows` on the host; None: it would have to be copied
+
+    @property
+    def at_host(self) -> Contents:
+        """The same for what goes by the table alone: it is known there without waiting."""
+        rows = self.rows.cpu() if self.host is None else self.host
+        return replace(self, rows=rows, host=rows)
 
     @property
     def filled(self) -> Tensor:
@@ -65,11 +72,11 @@ class Contents:
     @property
     def most(self) -> int:
         """Tokens held by the head that holds most."""
-        return int(self.filled.sum(-1).max())
+        return int(self.at_host.filled.sum(-1).max())
 
     def left(self, share: float, limit: int) -> int:
         """Tokens of each head, the sink not counted, when a share of a limit is left."""
-        return max(0, int(share * limit) - int(self.sink.sum(-1).max()))
+        return max(0, int(share * limit) - int(self.at_host.sink.sum(-1).max()))
 
     def column(self, values: NDArray[np.bool_] | NDArray[np.int64] | NDArray[np.float64]) -> Tensor:
         """A column of tokens as one of slots, [l, h, n]; meaningless where nothing is held."""

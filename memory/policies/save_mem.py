@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.sending import sent
 from memory.policies.clusters import clusters, nearest
 from memory.policies.policy import Contents, MemoryPolicy, Observes, Retained
 from memory.policies.ranking import received
@@ -76,9 +77,11 @@ class SaveMem(MemoryPolicy):
             gone |= _but_anchors(tokens, features, int(group), self.anchors, gone)
         if not gone.any() and len(tokens) <= limit:
             return None
-        stay = contents.column(~gone) & contents.filled
-        left = replace(contents, rows=contents.rows.masked_fill(~stay, -1))
-        return newest_steps(left, limit) or Retained(stay)
+        known = contents.at_host
+        stay = known.column(~gone) & known.filled
+        rows = known.rows.masked_fill(~stay, -1)
+        found = newest_steps(replace(known, rows=rows, host=rows), limit) or Retained(stay)
+        return Retained(sent(found.stay, contents.rows.device))
 
 
 def _features(contents: Contents) -> Tensor:
@@ -98,7 +101,8 @@ def _repeated(contents: Contents, features: Tensor, group: int, after: int) -> N
         return gone
     places = tokens.positions[:, 1:] - tokens.positions[:, :1]
     near = (np.abs(places[own][:, None] - places[other][None]) <= 1).all(-1)
-    alike = (features[own] @ features[other].T).cpu().numpy()
+    mine, next_one = (features[sent(torch.from_numpy(x), features.device)] for x in (own, other))
+    alike = (mine @ next_one.T).cpu().numpy()
     best = np.where(near, alike, 0.0).max(1)
     if best.mean() < _CUT:
         return gone
@@ -131,7 +135,7 @@ def _but_anchors(
     own = np.flatnonzero(tokens.visual & (tokens.group == group) & ~gone)
     if len(own) <= count:
         return found
-    points = features[own]
+    points = features[sent(torch.from_numpy(own), features.device)]
     weights = points.new_ones(len(points))
     middle = nearest(points, weights, clusters(points, weights, count)).cpu().numpy()
     found[np.delete(own, middle)] = True

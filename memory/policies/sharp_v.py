@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.sending import sent
 from memory.policies.policy import Contents, MemoryPolicy, Observes, Retained
 from memory.policies.sink_window import step_sizes
 from memory.table import TokenTable
@@ -52,15 +53,14 @@ class SharpVMemory(MemoryPolicy):
         """See `MemoryPolicy.retain`."""
         if contents.most <= limit:
             return None
-        tokens = contents.tokens
+        tokens, known = contents.tokens, contents.at_host
         groups = np.unique(tokens.group[~tokens.sink])
         sizes = torch.from_numpy(step_sizes(contents, groups))  # [steps, heads]
         newer = sizes.flip(0).cumsum(0).flip(0)  # of a step and all that follow
-        sunk = contents.sink.sum(-1).flatten().cpu()
+        sunk = known.sink.sum(-1).flatten()
         first = (newer > limit - sunk).sum(0).view(*contents.rows.shape[:2], 1)
-        step = contents.column(np.searchsorted(groups, tokens.group))
-        stay = step >= first.to(step.device)
-        return Retained((stay | contents.sink) & contents.filled)
+        stay = known.column(np.searchsorted(groups, tokens.group)) >= first
+        return Retained(sent((stay | known.sink) & known.filled, contents.rows.device))
 
     def settle(self, contents: Contents) -> Tensor | None:
         """See `MemoryPolicy.settle`."""
@@ -71,7 +71,7 @@ class SharpVMemory(MemoryPolicy):
         known = ~likeness[0].isnan().cpu().numpy()
         for group in np.unique(contents.tokens.group[known]):
             own = torch.from_numpy(np.flatnonzero(known & (contents.tokens.group == group)))
-            own = own.to(likeness.device)
+            own = sent(own, likeness.device)
             stays[:, own] = self._seen(likeness[:, own])
         kept: Tensor = stays[:, None].expand(-1, contents.rows.shape[1], -1)
         return kept.gather(2, contents.rows.clamp(min=0)) & contents.filled

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.sending import sent
 from memory.policies.policy import Contents, MemoryPolicy, Retained
 from memory.table import SINK, TokenTable
 
@@ -95,7 +96,8 @@ def newest_steps(contents: Contents, limit: int, at_least: int = 0) -> Retained 
         limit: tokens per head.
         at_least: steps that go in any case.
     """
-    held = contents.filled.sum(-1).flatten().cpu().numpy()  # [heads]
+    known = contents.at_host
+    held = known.filled.sum(-1).flatten().numpy()  # [heads]
     if not at_least and held.max() <= limit:
         return None
     groups = np.unique(contents.tokens.group[~contents.tokens.sink])
@@ -107,7 +109,7 @@ def newest_steps(contents: Contents, limit: int, at_least: int = 0) -> Retained 
         return None
     first = groups[gone] if gone < len(groups) else np.iinfo(np.int64).max
     stays = contents.tokens.sink | (contents.tokens.group >= first)
-    return Retained(contents.column(stays) & contents.filled)
+    return Retained(sent(known.column(stays) & known.filled, contents.rows.device))
 
 
 def step_sizes(contents: Contents, groups: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -119,7 +121,8 @@ def step_sizes(contents: Contents, groups: NDArray[np.int64]) -> NDArray[np.int6
     """
     places = np.searchsorted(groups, contents.tokens.group)
     places[contents.tokens.sink] = len(groups)
-    of_slot = contents.column(places).masked_fill(~contents.filled, len(groups)).flatten(0, 1)
-    counts = [np.bincount(head, minlength=len(groups) + 1) for head in of_slot.cpu().numpy()]
+    known = contents.at_host
+    of_slot = known.column(places).masked_fill(~known.filled, len(groups)).flatten(0, 1)
+    counts = [np.bincount(head, minlength=len(groups) + 1) for head in of_slot.numpy()]
     sizes: NDArray[np.int64] = np.stack(counts, axis=1)[: len(groups)]
     return sizes

@@ -70,8 +70,8 @@ class StreamMem(MemoryPolicy):
         count = torch.full_like(contents.rows[..., 0], left)
         going = contents.filled & ~contents.sink
         going = going & ~best(scores, going, count)
-        seen = contents.column(tokens.visual)
-        losing = np.unique(tokens.group[contents.rows[going & seen].cpu().numpy()])
+        lost = (going & contents.column(tokens.visual)).cpu()
+        losing = np.unique(tokens.group[contents.at_host.rows[lost].numpy()])
         losing = np.setdiff1d(losing, tokens.group[tokens.kind == SUMMARY])
         losing = losing[_everywhere(contents, losing)]
         most = int(_PROTOTYPES * left)
@@ -85,13 +85,13 @@ def _everywhere(contents: Contents, groups: NDArray[np.int64]) -> NDArray[np.boo
         contents: what is held.
         groups: the steps, increasing, [s].
     """
-    group = contents.tokens.group
+    group, known = contents.tokens.group, contents.at_host
     shown = np.isin(group, groups) & contents.tokens.visual
-    part = contents.column(shown) & contents.filled
-    place = contents.column(np.searchsorted(groups, group)).where(part, len(groups))
+    part = known.column(shown) & known.filled
+    place = known.column(np.searchsorted(groups, group)).where(part, len(groups))
     counts = place.new_zeros(*place.shape[:2], len(groups) + 1)
     counts.scatter_add_(2, place, torch.ones_like(place))
-    held: NDArray[np.bool_] = (counts[..., :-1] > 0).flatten(0, 1).all(0).cpu().numpy()
+    held: NDArray[np.bool_] = (counts[..., :-1] > 0).flatten(0, 1).all(0).numpy()
     return held
 
 

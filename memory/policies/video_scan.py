@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.sending import sent
 from memory.policies.policy import Contents, MemoryPolicy, Retained, Summaries
 from memory.policies.stream_mem import prototypes
 from memory.table import SINK, SUMMARY, TokenTable
@@ -69,16 +70,17 @@ def _first_whole(tokens: TokenTable, left: int, limit: int) -> int:
 def _carriers(contents: Contents, groups: NDArray[np.int64]) -> Summaries:
     shape = contents.pool.shape
     rows = contents.rows.expand(shape.layers, shape.kv_heads, -1)
-    each = replace(contents, rows=rows)
+    each = replace(contents, rows=rows, host=None)
     return prototypes(each, torch.ones_like(rows, dtype=torch.float32), groups)
 
 
 def _features(contents: Contents, held: NDArray[np.bool_], made: Summaries | None) -> Tensor:
     """Bare keys of carriers in all layers and heads, held ones first, [carriers, features]."""
     rows = np.flatnonzero(held)
-    slots = torch.from_numpy(np.argsort(contents.rows[0, 0].cpu().numpy())[rows])
+    slots = torch.from_numpy(np.argsort(contents.at_host.rows[0, 0].numpy())[rows])
+    there = sent(slots, contents.rows.device)
     layers = range(contents.pool.shape.layers)
-    keys = torch.stack([contents.bare_keys(layer)[:, slots] for layer in layers])
+    keys = torch.stack([contents.bare_keys(layer)[:, there] for layer in layers])
     if made is not None:
         assert contents.rotation is not None, "or nothing could have been made"
         at = torch.from_numpy(made.tokens.positions)
@@ -89,7 +91,7 @@ def _features(contents: Contents, held: NDArray[np.bool_], made: Summaries | Non
 def _unlike(groups: NDArray[np.int64], features: Tensor, room: int) -> NDArray[np.int64]:
     """The steps whose carriers stay: the older of the most similar neighbours goes first."""
     order = np.argsort(groups)
-    groups, features = groups[order], features[torch.from_numpy(order).to(features.device)]
+    groups, features = groups[order], features[sent(torch.from_numpy(order), features.device)]
     while len(groups) > max(0, room):
         alike = F.cosine_similarity(features[1:], features[:-1], dim=-1)
         at = int(alike.argmax()) if len(alike) else 0
@@ -102,5 +104,5 @@ def _chosen(made: Summaries | None, groups: NDArray[np.int64]) -> Summaries | No
     if made is None:
         return None
     chosen = np.flatnonzero(np.isin(made.tokens.group, groups))
-    at = torch.from_numpy(chosen).to(made.keys.device)
+    at = sent(torch.from_numpy(chosen), made.keys.device)
     return Summaries(made.keys[:, :, at], made.values[:, :, at], made.tokens.rows(chosen))
