@@ -165,8 +165,8 @@ class Admission:
         lack = self._lack([*others, _Camera(fps)], costs) if costs else None
         if lack is None:
             return
-        slower = self._possible(fps, others, costs)
-        ways = [f"attach it with at most {slower:.2g} frames per second"] if slower >= 0.1 else []
+        slower = _shortened(self._possible(fps, others, costs))
+        ways = [f"attach it with at most {slower:g} frames per second"] if slower >= 0.1 else []
         ways = [*ways, *(["detach another"] if others else []), lack.remedy]
         raise Overloaded(f"{self._used(others, costs)}, {lack.text}: {', or '.join(ways)}")
 
@@ -218,3 +218,11 @@ class Admission:
             else:
                 high = middle
         return low
+
+
+def _shortened(number: float) -> float:
+    """The first two digits of a positive number: never more than it is, since it is promised."""
+    if number <= 0:
+        return 0.0
+    unit = 10.0 ** (math.floor(math.log10(number)) - 1)
+    return float(f"{math.floor(number / unit) * unit:.2g}")

@@ -74,7 +74,7 @@ async def run(options: RunOptions) -> None:
     settings = options.settings()
     log_to_stderr("warning")
     pace = SPEEDS[options.speed]()
-    await _check(options.source)
+    await check(options.source)
     with ExitStack() as stack:
         out = _json_file(options.json_file, stack)
         pictures = None if options.save_kept is None else KeptPictures(Path(options.save_kept))
@@ -91,7 +91,7 @@ async def run(options: RunOptions) -> None:
         _report(asked, summary, out)
 
 
-async def _check(url: str) -> None:
+async def check(url: str) -> None:
     """What is wrong with an address, or a file, is said before the model is loaded.
 
     Raises:
@@ -99,12 +99,21 @@ async def _check(url: str) -> None:
         SourceUnavailable: if a recording cannot be read.
     """
     source = Sources().of(url)()
-    if source.live:
-        return  # a camera that is away may come back
+    if source.live or _flows(url):
+        return  # a camera that is away may come back, and what flows by is there only once
     try:
         await source.open(Sampler(1))
     finally:
         await source.close()
+
+
+def _flows(url: str) -> bool:
+    """Whether it is a pipe or a device, which cannot be opened a second time."""
+    path = Path(url.removeprefix("file:"))
+    try:
+        return path.is_fifo() or path.is_char_device()
+    except (OSError, ValueError):  # not the name of a file
+        return False
 
 
 def parse_time(text: str) -> float:

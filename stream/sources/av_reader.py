@@ -90,6 +90,7 @@ class AvReader(Reader):
         self._pacer = make_pacer()
         self._hardware = hardware
         self._few = Few(AHEAD)
+        self._handed = 0  # packets that the decoder got
         self._container: av.container.InputContainer | None = None
 
     def open(self) -> SourceInfo:
@@ -129,7 +130,7 @@ class AvReader(Reader):
     ) -> Iterator[Frame]:
         clock = FrameClock(wall=self._opened.format.name == "mpjpeg")
         while True:
-            stream, before, last = self._stream(), stats.decoded, 0.0
+            stream, before, handed, last = self._stream(), stats.decoded, self._handed, 0.0
             rate = float(stream.average_rate or stream.guessed_rate or 25)
             for picture in self._pictures(stream, stats, stop):
                 pts = clock.time_of(picture.time, rate)
@@ -138,15 +139,13 @@ class AvReader(Reader):
                     self._pacer.wait(pts, stop)
                     if stop.is_set():
                         return
-                    pixels, surface = (
-                        _rgb(picture),
-                        self._few.admit(self._hardware.surface(picture)),
-                    )
-                    yield Frame(pts, time.monotonic(), pixels, surface)
+                    yield self._frame(pts, picture)
             if stop.is_set():
                 return
             if stats.decoded == before:
-                raise unavailable(self._medium.label, "codec")
+                # A camera that went before its first keyframe says nothing of who decodes.
+                gone = self._medium.live and self._handed == handed
+                raise unavailable(self._medium.label, "ended" if gone else "codec")
             if not self._medium.loop:
                 self._check_complete(stream, last)
                 return
@@ -190,6 +189,7 @@ class AvReader(Reader):
                 return
             if self._medium.live and not gate.passes(packet, stats):
                 continue
+            self._handed += packet.size > 0  # the last one is empty: it asks for what is left
             try:
                 pictures = packet.decode()
             except av.error.FFmpegError:
@@ -202,6 +202,18 @@ class AvReader(Reader):
                 damaged = 0
                 stats.decoded += 1
                 yield picture
+
+    def _frame(self, pts: float, picture: av.VideoFrame) -> Frame:
+        """What is sampled, on the host and where it was decoded. Raises SourceUnavailable."""
+        try:
+            pixels, surface = _rgb(picture), self._hardware.surface(picture)
+        except Exception as error:  # whatever a card's memory raises: the next opening does without
+            raise unavailable(
+                self._medium.label,
+                "codec",
+                f"a decoded picture could not be fetched ({type(error).__name__})",
+            ) from None
+        return Frame(pts, time.monotonic(), pixels, self._few.admit(surface))
 
     def _check_complete(self, stream: av.VideoStream, last: float) -> None:
         """Raises where a file ends well before the length that its own header gives."""

@@ -25,7 +25,7 @@ class SourceInfo:
     width: int  # pixels
     height: int  # pixels
     fps: float | None  # as announced, None when the source does not say
-    decoder: str = "cpu"  # or "cuda": what its pictures are decoded on
+    decoder: str = "cpu"  # or "cuda": who was asked first; what it cannot do the processor does
 
 
 @dataclass(slots=True)

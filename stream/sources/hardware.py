@@ -2,7 +2,7 @@
 
 A card's decoder leaves a picture in the card's memory, where the model takes it (`Frame.surface`);
 the frames that are sampled are copied to the host as well, for the page and for what finds cuts.
-Nobody's word is taken for it that a card decodes rightly: `verified` makes a film and compares.
+Nobody's word is taken for it that a card decodes rightly: `refusal` makes a film and compares.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Hardware(ABC):
 
     @abstractmethod
     def failed(self) -> None:
-        """The opening that was begun last could not decode what came."""
+        """The opening that was begun last could not decode what came, or not fetch it."""
 
 
 class Processor(Hardware):

@@ -58,12 +58,29 @@ def test_one_that_does_not_fit_is_refused_with_what_it_would_need_and_what_would
     assert "85% busy with 2 cameras" in said
     assert "about 23% at 10 frames per second" in said
     possible = float(re.findall(r"at most ([\d.]+) frames", said)[0])
-    accounts.admit(3, possible - 0.1)
+    accounts.admit(3, possible)
     with pytest.raises(Overloaded):
         accounts.admit(4, 0.5)
     accounts.leave(1)
     accounts.leave(1)
     accounts.admit(4, 10.0)
+
+
+@given(fps=st.floats(0.2, 200), tokens=st.integers(1, 1000))
+def test_whoever_asks_again_for_as_little_as_was_offered_comes_in(fps, tokens):
+    accounts = admission(COST)
+    for _ in range(MEANT):
+        accounts.note(-1, 2, 200, tokens)
+    for camera in range(1000):
+        try:
+            accounts.admit(camera, fps)
+        except Overloaded as refused:
+            offered = re.findall(r"at most ([\d.e+-]+) frames", str(refused))
+            for possible in map(float, offered):
+                assert 0.1 <= possible <= fps
+                accounts.admit(1000, possible)
+            return
+    raise AssertionError("nobody was ever refused")
 
 
 def test_one_in_the_place_of_another_may_need_what_that_one_did_however_full_it_is():
@@ -165,7 +182,7 @@ def test_where_turns_would_come_too_rarely_for_a_fast_camera_it_is_refused_and_t
         accounts.admit(4, 30.0)
     possible = float(re.findall(r"at most ([\d.]+) frames", str(refused.value))[0])
     assert possible == pytest.approx(4 / 0.3, abs=0.5)
-    accounts.admit(4, possible - 0.1)
+    accounts.admit(4, possible)
 
 
 def test_cameras_whose_frames_come_at_once_wait_for_each_other_no_longer_than_they_may():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from core.errors import ConfigError, ModelLoadFailed, SourceUnavailable
 from memory.pool import KVShape
 from models.loading import load_model
+from stream.commands.run import check
 from stream.compose import capacity, open_house
 from stream.replay import RecordedPace, Replay
 from stream.settings import MemorySettings, Settings
@@ -170,3 +172,16 @@ def test_capacity_in_bytes_lowers_that_in_tokens_to_whole_pages(
 def test_bytes_that_hold_no_page_are_refused():
     with pytest.raises(ConfigError, match=r"memory\.max_bytes"):
         capacity(KVShape(4, 2, 16), MemorySettings(max_bytes=2048))
+
+
+async def test_a_pipe_is_not_opened_before_it_is_played(tmp_path):
+    """What is read of it for a check is gone, and so is whoever writes it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    async with asyncio.timeout(10):  # opened, it would wait for somebody who writes
+        await check(str(pipe))
+        await check(f"file:{pipe}")
+    with pytest.raises(SourceUnavailable):
+        await check(str(tmp_path / "none.mp4"))
+    with pytest.raises(SourceUnavailable):
+        await check(str(tmp_path / ("long" * 100)))

@@ -6,6 +6,7 @@ no decoder takes, so that the media library falls back to the processor.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from core.errors import ConfigError, SourceUnavailable
 from core.frames import Surface
 from models.surfaces import rgb
 from stream.sources import MaxPace, Sources
+from stream.sources.av_reader import AvReader, Medium, Timeouts
+from stream.sources.base import SourceStats
 from stream.sources.hardware import (
     AHEAD,
     CLOSE,
@@ -32,6 +35,8 @@ from stream.sources.hardware import (
     refusal,
     surface_of,
 )
+from stream.sources.pace import Unpaced
+from stream.sources.sampler import Sampler
 from tests.rtsp.media import read_counter, write_counter_video
 from tests.stream.sources.reading import counters, read
 
@@ -137,6 +142,48 @@ async def test_a_stream_that_cannot_be_decoded_is_held_against_the_hardware(tmp_
         await read(at_full_speed(one).of(str(path))())
     assert caught.value.reason == "codec"
     assert one.failures == 1
+
+
+async def test_what_a_card_decoded_and_will_not_give_away_is_held_against_it(
+    tmp_path: Path,
+) -> None:
+    film = write_counter_video(tmp_path / "film.mp4", seconds=0.4)
+
+    def full(surface: Surface) -> Surface:
+        raise RuntimeError("no memory for rtsp://me:secret@porch/")
+
+    one = OnTheHost(full)
+    with pytest.raises(
+        SourceUnavailable, match=r"could not be fetched \(RuntimeError\)$"
+    ) as caught:
+        await read(at_full_speed(one).of(str(film))())
+    assert caught.value.reason == "codec"
+    assert one.failures == 1
+
+
+@pytest.mark.parametrize(("keyframes", "reason", "failures"), [(False, "ended", 0), (True, "", 0)])
+def test_a_camera_that_goes_before_its_first_keyframe_says_nothing_of_the_hardware(
+    tmp_path: Path, keyframes: bool, reason: str, failures: int
+) -> None:
+    film, flowing = write_counter_video(tmp_path / "film.mp4", seconds=0.4), tmp_path / "a.flv"
+    with av.open(str(film)) as source, av.open(str(flowing), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size and (keyframes or not packet.is_keyframe):
+                packet.stream = stream
+                target.mux(packet)
+    one = OnTheHost()
+    reader = AvReader(Medium(str(flowing), "porch", live=True), Timeouts(), Unpaced, one)
+    reader.open()
+    seen, why = 0, ""
+    try:
+        for _ in reader.frames(Sampler(1000), SourceStats(), threading.Event()):
+            seen += 1
+    except SourceUnavailable as lost:
+        why = lost.reason
+    finally:
+        reader.close()
+    assert (seen > 0, why, one.failures) == (keyframes, reason, failures)
 
 
 async def test_what_cannot_be_reached_is_not(tmp_path: Path) -> None:
