@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.jobs import AnswerHandle, MemoryHandle
 from engine.requests import Ask, Begun, Ended
 from engine.runner import Row, Runner
+from engine.sampling import Logits
 from engine.speech import Speech
 from evaluation.pruning.sharing import SharingReader
 from memory.memory import KVMemory
@@ -103,9 +104,9 @@ class Desk:
             while running := [answer for answer in answers if not answer.over]:
                 sizes = [1 if one.last is not None else _length(one) for one in running]
                 rows = [self._speech.row(one, n) for one, n in zip(running, sizes, strict=True)]
-                logits = self.runner.forward(rows)
-                for one, n, row in zip(running, sizes, logits, strict=True):
-                    self._speech.advance(one, n, row)
+                come = Logits(self.runner.forward(rows)).each()
+                for one, n, after in zip(running, sizes, come, strict=True):
+                    self._speech.advance(one, n, after)
         finally:
             for answer in answers:
                 self._speech.end(answer, "cancelled")
