@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from core.frames import Segment
+from core.sending import sent
 from engine.decoding import DecodeForward
 from engine.lanes import Lane, Seeing, lane_for
 from engine.rows import Row
@@ -87,7 +88,11 @@ class Runner:
         for row in rows:
             stop = start + len(row.chunk)
             slots.append(row.scratch.extend(len(row.chunk)))
-            noted = row.chunk.visual if row.visual_only else None
+            noted = self._visual(row) if row.visual_only else None
             spans.append(Span(start, stop, row.memory, row.scratch.view(), row.observed, noted))
             start = stop
         return Plan(self.pool, tuple(spans), torch.cat(slots), self.reader)
+
+    def _visual(self, row: Row) -> Tensor:
+        """Which of its tokens are visual, int64 [v], on the device: once for all layers."""
+        return sent(row.chunk.visual.nonzero()[:, 0], self.pool.device)

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.sending import sent
+
 
 class Observed:
     """The last queries of one sequence in every layer, and how like its visual tokens remained.
@@ -83,5 +85,5 @@ class Observed:
             return None
         noted = torch.stack([self._likeness[layer] for layer in sorted(self._likeness)])
         found = noted.new_full((len(noted), len(visual)), torch.nan)
-        found[:, torch.from_numpy(visual).to(found.device)] = noted
+        found[:, sent(torch.from_numpy(np.flatnonzero(visual)), found.device)] = noted
         return found

@@ -14,6 +14,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.sending import sent
 from memory.observation import Observed
 from memory.readers.reader import Plan
 from models.layout import Chunk
@@ -29,7 +30,7 @@ def compared(layers: Sequence[nn.Module], packed: Chunk, plan: Plan) -> Iterator
     found: list[Tensor] = []  # of each layer, [visual tokens]
     with ExitStack() as stack:
         if asked:
-            visual = packed.visual.to(packed.embeds.device)
+            visual = sent(packed.visual.nonzero()[:, 0], packed.embeds.device)
             given = packed.embeds[visual].float()  # [visual tokens, d]
             for number, layer in enumerate(layers):
                 if 0 < number <= len(packed.deepstack):

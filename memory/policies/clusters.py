@@ -62,9 +62,12 @@ def nearest(points: Tensor, weights: Tensor, labels: Tensor) -> Tensor:
 def _spread(points: Tensor, count: int) -> list[int]:
     """The first point, then always the one farthest from those chosen."""
     chosen = [0]
-    far = (points - points[0]).norm(dim=1)
-    while len(chosen) < count and float(far.max()) > _same(points):
-        chosen.append(int(far.argmax()))
+    far, same = (points - points[0]).norm(dim=1), _same(points)
+    while len(chosen) < count:
+        most, at = torch.stack([far.max().double(), far.argmax().double()]).tolist()  # one wait
+        if most <= same:
+            break
+        chosen.append(int(at))
         far = torch.minimum(far, (points - points[chosen[-1]]).norm(dim=1))
     return chosen
 

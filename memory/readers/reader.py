@@ -14,7 +14,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from core.sending import sent
 from memory.pool import KVShape, PagePool
 from memory.readers.tables import Span, Tables
 
@@ -53,7 +52,7 @@ class Plan:
         for span in self.spans:
             if span.observed is not None:
                 asked = query[span.start : span.stop]
-                noted = asked if span.noted is None else asked[sent(span.noted, query.device)]
+                noted = asked if span.noted is None else asked[span.noted]
                 span.observed.note(layer, noted)
         return self.reader.read(self, layer, query, scale)
 

@@ -24,7 +24,7 @@ class Span:
     memory: View | None  # read whole
     scratch: View  # read causally, the same for all heads; its last slots are these tokens
     observed: Observed | None = None  # notes the queries of these tokens
-    noted: Tensor | None = None  # bool [stop - start], of which of them; None: of all
+    noted: Tensor | None = None  # int64 [n], of which of them, where the pool is; None: of all
 
     def __post_init__(self) -> None:
         """Check that the tokens are in the scratch."""
