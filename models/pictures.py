@@ -96,7 +96,7 @@ class DevicePictures:
 
     def _on_the_device(self, frames: Sequence[Frame]) -> Tensor:  # uint8 [n, h, w, 3]
         there = [f.surface for f in frames if f.surface and f.surface.luma.device == self._device]
-        if len(there) == len(frames):  # one decoder makes all of a segment, or none
+        if len(there) == len(frames):  # where frames waited long, some are on the host alone
             return self._surfaces.read(there)
         return self._hand_over([frame.pixels for frame in frames])
 

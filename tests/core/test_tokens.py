@@ -104,6 +104,18 @@ def test_attention_of_another_length_is_refused():
         )
 
 
+def test_places_on_a_device_for_which_the_host_would_wait_are_refused():
+    with pytest.raises(ValueError, match="belongs on the host, not on meta"):
+        VisualTokens(torch.zeros(2, 3), torch.arange(2, device="meta"), Grid(1, 1, 2), (0.0,))
+
+
+def test_it_knows_how_many_tokens_each_step_still_has():
+    dense = tokens()
+    assert dense.counts() == [3, 3]
+    assert dense.select(torch.tensor([1, 2, 5])).counts() == [2, 1]
+    assert dense.select(torch.tensor([3])).counts() == [0, 1]
+
+
 @pytest.mark.parametrize("shape", [(3, 2, 4), (2, 4)])
 def test_pixels_of_another_shape_are_refused(shape):
     pixels = torch.zeros(shape, dtype=torch.uint8)

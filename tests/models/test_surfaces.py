@@ -80,7 +80,7 @@ def test_planes_are_taken_where_they_are_and_outlive_their_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "size"), [("yuv420p", SIZE), ("p010le", SIZE), ("nv12", (48, 63))]
+    ("form", "size"), [("yuv420p", SIZE), ("p010le", SIZE), ("nv12", (48, 63)), ("nv12", (47, 64))]
 )
 def test_other_formats_and_odd_sizes_are_left_to_the_host(form: str, size: tuple[int, int]) -> None:
     picture = av.VideoFrame.from_ndarray(scene(size=size), format="rgb24")
