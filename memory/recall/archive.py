@@ -79,9 +79,8 @@ class Archive:
         self._rotation = rotation
         self._shape = shape
         slot = slot_for(expected(codec, shape, TOKENS))
-        arena, host = Arena(capacity, slot, device), None
-        if host_bytes:
-            host = Arena(host_bytes, slot, pinned=arena.device.type == "cuda")
+        arena = Arena(capacity, slot, device)
+        host = Arena(host_bytes, slot, pinned=arena.device.type == "cuda") if host_bytes else None
         self._tiers = Tiers(arena, host, disk)
         self._index = Index(arena, shape)
         self._runs: list[Run] = []  # oldest first
@@ -270,12 +269,11 @@ class Archive:
         for each in alone:
             self._tiers.drop(each)
         try:
-            held = self._hold(run, data)
+            if self._hold(run, data):
+                self._runs.append(run)
         except BaseException:
             self._unmark(run)  # what it was made of is gone
             raise
-        if held:
-            self._runs.append(run)
 
     def _hold(self, run: Run, data: Tensor) -> bool:
         """Find a place for a run that has its landmarks; else it is forgotten."""
@@ -338,9 +336,8 @@ class Archive:
     def _thin(self, among: Sequence[Run], now: float) -> bool:
         """Forget the run that is missed least; False if all of them are being written."""
         candidates = {run for run in among if run.writing is None}
-        times = [run.time for run in self._runs]
         places = [i for i, run in enumerate(self._runs) if run in candidates]
-        gone = least_missed([*times, now], places)
+        gone = least_missed([*(run.time for run in self._runs), now], places)
         if gone is None:
             return False
         self._forget(self._runs[gone])
