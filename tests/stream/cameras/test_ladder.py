@@ -92,7 +92,7 @@ def test_lag_that_is_only_just_below_the_target_takes_four_times_as_long_to_come
         seen = play(ladder, steady(lag, 100))
         times[lag] = next(now for now, rung in seen if rung is Rung.NONE)
     assert times[0.5] == pytest.approx(REST, abs=1)
-    assert times[1.0] == pytest.approx(REST / EDGE, abs=1)
+    assert times[1.0] == pytest.approx(4 * REST, abs=1)
 
 
 @given(
@@ -136,6 +136,16 @@ def test_one_slow_segment_changes_nothing():
     ladder = Ladder(OVERLOAD)
     play(ladder, [*steady(0.1, 10), (0.5, 60.0), *steady(0.1, 10)])
     assert ladder.changes == 0
+
+
+def test_one_slow_segment_begins_the_rest_anew():
+    ladder = Ladder(OVERLOAD)
+    play(ladder, steady(5.0, 3.5))
+    well = steady(0.1, REST - 1)
+    play(ladder, [*well, (0.5, 60.0), *well], start=3.5)
+    assert ladder.rung is Rung.FPS
+    play(ladder, steady(0.1, 2), start=4.0 + 2 * (REST - 1))
+    assert ladder.rung is Rung.NONE
 
 
 def test_who_relapses_again_and_again_stays_up_longer_each_time_but_not_for_ever():
