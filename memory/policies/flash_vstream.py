@@ -81,8 +81,9 @@ def _runs(contents: Contents, groups: list[int], room: int) -> list[list[int]] |
 
 def _clustered(points: Tensor, weights: Tensor, groups: list[int], count: int) -> list[list[int]]:
     labels = clusters(points, weights, count)
-    middle = nearest(points, weights, labels).tolist()
-    members = [(labels == number).nonzero()[:, 0].tolist() for number in range(len(middle))]
+    both = torch.cat([labels, nearest(points, weights, labels)]).tolist()  # one wait
+    label, middle = both[: len(groups)], both[len(groups) :]
+    members = [[i for i, of in enumerate(label) if of == number] for number in range(len(middle))]
     return [
         [*(groups[i] for i in own if i != at), groups[at]]
         for own, at in zip(members, middle, strict=True)
