@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.errors import Overloaded
+from core.errors import Overloaded, SourceUnavailable
 from core.frames import Frame, Segment
 from engine.engine import Engine
 from engine.limits import Limits
@@ -119,6 +119,7 @@ def test_methods_that_spend_as_they_find_right_have_no_smaller_budget():
     lagging(relief, 2)
     assert relief.state.rung is Rung.PICTURE
     assert relief.budget == 8
+    assert not relief.in_full, "smaller pictures make less, whatever is kept of them"
 
 
 def test_a_budget_of_one_stays_one():
@@ -155,15 +156,32 @@ class Aged(ScriptedSource):
 
     def __init__(self, *, lossless: bool = False) -> None:
         super().__init__(lossless=lossless)
-        self.age = 60.0
+        self.age, self.gone = 60.0, False
         self._pts = 0.0
         self._noise = np.random.default_rng(0)
 
     async def recv(self) -> Frame:
         await asyncio.sleep(0.002)
+        if self.gone:
+            raise SourceUnavailable("porch has stopped sending", "ended")
         self._pts += 0.25
         pixels = self._noise.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
         return Frame(self._pts, time.monotonic() - self.age, pixels)
+
+
+async def _at_once(pts: float) -> None:
+    """Of a replay that waits for nothing."""
+
+
+async def test_a_camera_that_lagged_and_is_gone_keeps_nobody_out(engine):
+    source = Aged()
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("porch", lambda: source, url="rtsp://a/")
+        await eventually(lambda: bool(camera.view().given_up))
+        source.gone = True
+        await eventually(lambda: camera.view().state == "retrying")
+        assert camera.view().given_up, "it begins where it was"
+        await cameras.attach("yard", ScriptedSource, url="rtsp://b/")
 
 
 async def test_a_camera_that_lags_is_relieved_for_real_and_everybody_is_told(engine):
@@ -188,6 +206,10 @@ async def test_a_camera_that_lags_is_relieved_for_real_and_everybody_is_told(eng
         with pytest.raises(Overloaded, match=r"give something up \(porch\): try again"):
             await cameras.attach("yard", Aged, url="rtsp://b/")
         assert cameras.names() == ["porch"]
+        await cameras.attach("own", ScriptedSource, url="rtsp://c/", anyway=True)
+        await cameras.detach("own")
+        await cameras.attach("run", ScriptedSource, url="a.mp4", gate=_at_once)
+        await cameras.detach("run")
         source.age = 0.0
         await eventually(lambda: camera.view().overload == "none")
         await cameras.attach("yard", ScriptedSource, url="rtsp://b/")
