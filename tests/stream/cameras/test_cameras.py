@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,7 @@ from stream.access.desk import Desk
 from stream.cameras.answer import Question
 from stream.cameras.camera import Camera, Watching
 from stream.cameras.registry import Cameras
+from stream.sources.feed import CameraState
 from tests.stream.scripted import ScriptedSource
 from tests.tiny import ours
 from tests.waiting import eventually
@@ -241,6 +243,11 @@ async def test_a_camera_whose_source_is_gone_keeps_its_place_and_a_refusal_count
             with pytest.raises(Overloaded, match="one of them is offline and holds"):
                 await cameras.attach("yard", ScriptedSource, url="rtsp://b/")
             assert (camera.view().load or 0) > 0, "it holds what it needs"
+            for state, offline in [(CameraState.LIVE, False), (CameraState.STALLED, True)]:
+                camera._fed(replace(camera._feed.status, state=state))
+                with pytest.raises(Overloaded) as refused:
+                    await cameras.attach("yard", ScriptedSource, url="rtsp://b/")
+                assert ("offline" in str(refused.value)) == offline
 
 
 async def test_an_unknown_camera_is_named_with_those_there_are(engine):
