@@ -138,6 +138,14 @@ def test_a_camera_with_small_pictures_counts_for_what_it_makes_itself():
     assert accounts.share(2) == pytest.approx(accounts.share(1) / 10)
 
 
+def test_what_a_camera_made_long_ago_is_forgotten():
+    accounts = admission(COST)
+    accounts.admit(1, 4.0)
+    for frames in [20] * 1000 + [2] * 100:
+        accounts.note(1, frames, 200, 50)
+    assert accounts.share(1) == pytest.approx(4 * NEED, rel=0.01)
+
+
 def test_whoever_is_let_in_fits_whatever_of_a_step_is_fixed():
     """Of two accounts the dearer one counts, for what a camera needs and for who comes in."""
     dear = Cost(prefilled=0.2, encoded=0.4)
