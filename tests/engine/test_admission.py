@@ -183,7 +183,8 @@ def test_an_offline_camera_keeps_its_place_and_refusals_say_what_it_holds():
 def test_where_turns_would_come_too_rarely_for_a_fast_camera_it_is_refused_and_told_what_would_do():
     """Steps that take 100 ms whatever they hold: the engine is hardly busy, and yet too slow."""
     cost = Cost(step=100.0, encoded=0.001)
-    accounts = fed(Admission(lambda: (cost,), Room(1000, 2000, 200.0, 2, 4), 0.95))
+    costs = (Cost(), cost)  # in the other account all is free
+    accounts = fed(Admission(lambda: costs, Room(1000, 2000, 200.0, 2, 4), 0.95))
     for camera in range(3):
         accounts.admit(camera, 4.0)
     with pytest.raises(Overloaded, match=r"every 0\.3\d* s.* raise segment\.max_steps") as refused:
@@ -196,7 +197,8 @@ def test_where_turns_would_come_too_rarely_for_a_fast_camera_it_is_refused_and_t
 def test_cameras_whose_frames_come_at_once_wait_for_each_other_no_longer_than_they_may():
     """At a frame every ten seconds they need hardly any time, but perhaps all at the same time."""
     cost = Cost(encoded=1.0)
-    accounts = fed(Admission(lambda: (cost,), Room(1000, 2000, 200.0), 0.95, patience_s=2.0))
+    costs = (Cost(), cost)  # in the other account all is free
+    accounts = fed(Admission(lambda: costs, Room(1000, 2000, 200.0), 0.95, patience_s=2.0))
     for camera in range(9):
         accounts.admit(camera, 0.1)
     with pytest.raises(Overloaded, match=r"2\.2 s to be remembered: detach.*target_lag_s \(2\)"):
