@@ -47,6 +47,14 @@ def test_bytes_without_spare_bits_come_back_too(width, data) -> None:
     assert pack(unpack(stored, width, 8 * len(words)), width).tolist() == row
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_codes_at_which_nobody_looks_are_packed_as_others_are(width, data) -> None:
+    row = torch.tensor(data.draw(codes(2**width)))
+    assert torch.equal(pack(row.float(), width, clamped=True), pack(row, width))
+
+
 @settings(max_examples=40)
 @given(codes(3))
 def test_trits_come_back_five_to_a_byte(row) -> None:
