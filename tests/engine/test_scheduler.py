@@ -176,6 +176,7 @@ def test_seeing_gets_what_reading_leaves_of_a_step_and_half_of_it_in_any_case(co
     seen = cost.encoded * 5 * len(plan.encode)
     assert seen + read <= room + cost.encoded * 5 + cost.prefilled * LEAST + 1e-6
     left = room - cost.prefilled * waiting
+    assert seen <= max(room / 2, left) + cost.encoded * 5 + 1e-6, "and no more of it"
     assert seen >= min(max(room / 2, left), cost.encoded * 9000) - cost.encoded * 5 - 1e-6
     assert bool(plan.prefill) == bool(waiting)
 

@@ -290,3 +290,19 @@ def test_a_state_is_not_changed_by_deciding(policy):
     first, second = (policy.keep(tokens(stream(10, 4)), 20, state).rows for _ in range(2))
     assert torch.equal(first, second)
     assert all(torch.equal(before[name], torch.as_tensor(v)) for name, v in save(state).items())
+
+
+@every
+def test_a_pruner_that_is_taken_back_goes_on_as_if_it_had_seen_nothing_in_between(policy):
+    features, plain, rewound = stream(9, 24), OnlinePruner(policy, 5), OnlinePruner(policy, 5)
+    for start in range(0, 24, 3):
+        shown = tokens(features[start : start + 3])
+        mark = rewound.mark()
+        rewound.push(tokens(stream(start + 77, 5)))
+        rewound.rewind(mark)
+        for one, other in zip(plain.push(shown), rewound.push(shown), strict=True):
+            assert torch.equal(one.index, other.index)
+            assert torch.equal(one.features, other.features)
+    assert (plain.encoded, plain.kept) == (rewound.encoded, rewound.kept)
+    for one, other in zip(plain.flush(), rewound.flush(), strict=True):
+        assert torch.equal(one.features, other.features)
