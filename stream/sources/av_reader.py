@@ -189,7 +189,7 @@ class AvReader(Reader):
                 return
             if self._medium.live and not gate.passes(packet, stats):
                 continue
-            self._handed += packet.size > 0  # the last one is empty: it asks for what is left
+            self._handed += 1
             try:
                 pictures = packet.decode()
             except av.error.FFmpegError:
