@@ -190,7 +190,10 @@ def bench(context: typer.Context, name: Name = None, listed: Listed = False) -> 
 def _catalog(kind: str, context: typer.Context, name: str | None, *, listed: bool) -> None:
     from stream.commands import catalogs
 
-    if listed:
+    asked = name in ("--help", "-h")
+    if asked:
+        typer.echo(f"Usage: lookout {kind} NAME [OPTIONS]; each NAME knows --help\n")
+    if asked or listed:
         typer.echo(catalogs.listing(kind))
         return
     raise typer.Exit(catalogs.run(kind, name, context.args))

@@ -102,8 +102,11 @@ class Relief:
         fps = self._watching.fps
         self._sample(fps * HALF if self._gives_up(Rung.FPS) else fps)
         beside = f" ({', '.join(sorted(useless))} would change nothing)" if useless else ""
-        rung = self._ladder.rung
-        log.warning("camera %s lags %.1f s: %s -> %s%s", self._name, lag, before, rung, beside)
+        rung, name = self._ladder.rung, self._name
+        if RUNGS.index(rung) > RUNGS.index(before):
+            log.warning("camera %s lags %.1f s: %s -> %s%s", name, lag, before, rung, beside)
+        else:
+            log.info("camera %s lags less, takes back: %s -> %s%s", name, before, rung, beside)
         return True
 
     def pick(self, frames: list[Frame], per_step: int) -> list[Frame]:

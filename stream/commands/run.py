@@ -22,6 +22,7 @@ from stream.sources import MaxPace, Pace, Sources
 from stream.sources.sampler import Sampler
 
 _TIME = re.compile(r"(\d+:){0,2}\d+(\.\d+)?")
+END_S = 1.0  # what the last frame shows counts for as long as this
 SPEEDS: dict[str, Callable[[], Pace]] = {"realtime": RecordedPace, "max": MaxPace}
 
 
@@ -174,6 +175,8 @@ def _report(asked: Sequence[Asked], summary: Summary, out: TextIO | None) -> Non
         result = one.result
         ttft = "-" if result.ttft_ms is None else f"{result.ttft_ms:.0f} ms"
         problem = f" ({result.error})" if result.error else ""
+        if not problem and one.asked_at > summary.duration_s + END_S:
+            problem = f" (the stream had ended at {summary.duration_s:.1f} s)"
         print(
             f"[{one.asked_at:.1f} s] {result.finish_reason}{problem}, first token {ttft}, "
             f"{result.completion_tokens} tokens"

@@ -133,6 +133,14 @@ def test_trainings_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         assert program.description in listed
 
 
+@pytest.mark.parametrize("kind", ["train", "eval", "bench"])
+def test_help_names_all_that_can_be_run(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute([kind, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"lookout {kind} NAME" in shown
+    assert all(name in shown for name in catalog(kind))
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1:30", 90), ("1:00:01.5", 3601.5)])
 def test_stream_times_are_seconds_or_minutes_and_seconds(text: str, seconds: float) -> None:
     assert parse_time(text) == seconds
@@ -295,3 +303,26 @@ def test_run_of_a_missing_file_is_status_1_and_names_it_before_any_model_is_load
     )
     assert done.returncode == 1
     assert done.stderr.strip() == "lookout: nothing.mp4: nothing there under this path"
+
+
+def test_run_says_which_question_came_after_the_end(checkpoint: Path, tmp_path: Path) -> None:
+    from tests.rtsp.media import write_counter_video
+
+    video = tmp_path / "two_seconds.mp4"
+    write_counter_video(video, seconds=2.0, fps=10)
+    done = subprocess.run(
+        command(
+            *("run", str(video), "--ask", "1=Early?", "--ask", "1:30=Late?"),
+            *("--speed", "max", "--model", str(checkpoint)),
+        ),
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    early, late = done.stdout.splitlines()[-3:-1]
+    assert early.startswith("[1.0 s]")
+    assert "ended" not in early
+    assert late.startswith("[90.0 s]")
+    assert "the stream had ended at 1." in late

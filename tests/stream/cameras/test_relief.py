@@ -91,9 +91,12 @@ def test_what_a_segment_makes_says_what_the_camera_needs_only_while_it_is_taken_
     assert said == [True, True, False, False, False], "fewer frames say as much of each"
 
 
-def test_on_recovery_everything_is_as_it_was():
+def test_on_recovery_everything_is_as_it_was_and_nobody_is_alarmed(caplog):
+    caplog.set_level("INFO")
     relief, fps = relieved()
     lagging(relief, 4)
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 4
+    caplog.clear()
     now = 2000.0
     while relief.state.rung is not Rung.NONE:
         now += 1
@@ -102,6 +105,8 @@ def test_on_recovery_everything_is_as_it_was():
     assert (relief.budget, relief.skips, fps[-1]) == (8, False, 4.0)
     assert relief.state.changes == 8
     assert relief.picture(segment(0)) is None
+    assert [record.levelname for record in caplog.records] == ["INFO"] * 4
+    assert "takes back: fps -> none" in caplog.messages[-1]
 
 
 def test_a_model_that_knows_one_size_is_never_shown_a_smaller_one_and_the_log_says_so(caplog):
