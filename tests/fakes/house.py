@@ -15,6 +15,7 @@ from core.events import SERVER_EVENT, ModelInfo
 from stream.conversations.rules import Rules
 from stream.server.server import Server, bind, doorman_of
 from stream.settings import ServerSettings
+from stream.sources import Sources
 from tests.fakes.cameras import FakeCameras
 
 PATIENCE_S = 10.0
@@ -38,13 +39,15 @@ async def house(
     environment: Mapping[str, str] | None = None,
     limit: int = 8,
     port: int = 0,
+    sources: Sources | None = None,
     **settings: Any,
 ) -> AsyncIterator[House]:
     """A server that listens on loopback; without a port, on any free one."""
     async with FakeCameras(*names, limit=limit) as cameras:
         chosen = ServerSettings(**settings)
         doorman = doorman_of(chosen, environment or {})
-        server = Server(cameras, ModelInfo(name="fake"), chosen, rules or Rules(), doorman)
+        told = rules or Rules()
+        server = Server(cameras, ModelInfo(name="fake"), chosen, told, doorman, sources=sources)
         with bind(chosen.host, port) as sock:
             async with server.listening(sock) as url:
                 yield House(url, cameras)

@@ -20,9 +20,11 @@ from models.loading import load_model
 from pruning.registry import METHODS
 from pruning.uniform import Uniform
 from pruning.vcast import VCast
+from stream.compose import engine_for
 from stream.configuration import as_yaml, json_schema, load_settings, masked
 from stream.selectors import CHOICES
 from stream.settings import MemorySettings, Settings
+from tests.tiny import ours
 
 
 def write(folder: Path, name: str, **values: Any) -> str:
@@ -34,6 +36,12 @@ def write(folder: Path, name: str, **values: Any) -> str:
 def test_the_defaults_are_valid_and_the_bundled_files_too() -> None:
     assert load_settings().pruning.budget == 18
     assert list(load_settings(["demo"]).cameras) == ["demo"]
+
+
+def test_admission_promises_what_is_configured() -> None:
+    chosen = load_settings(["overload.target_lag_s=1.5", "engine.max_load=0.5"])
+    limits = engine_for(ours(), chosen).limits
+    assert (limits.lag_s, limits.load) == (1.5, 0.5)
 
 
 def test_the_demo_remembers_as_the_preset_that_is_measured_under_our_name() -> None:

@@ -9,6 +9,8 @@ import httpx
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream.sources import Sources
+from stream.sources.hardware import Hardware, Processor
 from tests.fakes.house import client, house
 from worlds.catalog import open_world
 
@@ -27,6 +29,20 @@ async def test_cameras_are_listed_added_and_removed() -> None:
             await me.until("lookout.camera.detached", camera="toy")
         assert (await web.get("/api/cameras/toy")).status_code == 404
         assert (await web.delete("/api/cameras/toy")).status_code == 404
+
+
+async def test_what_clients_add_is_decoded_where_the_house_decodes() -> None:
+    made: list[Hardware] = []
+
+    def make() -> Hardware:
+        made.append(Processor())
+        return made[-1]
+
+    sources = Sources(hardware=make)
+    async with house(sources=sources) as there, httpx.AsyncClient(base_url=there.url) as web:
+        added = await web.post("/api/cameras", json={"name": "toy", "url": "demo:shapes"})
+        assert added.status_code == 201
+    assert made
 
 
 async def test_the_list_says_how_much_of_the_engine_the_cameras_need_together() -> None:
