@@ -257,9 +257,8 @@ class Steps:
             self._forward_alone(granted)
             return
         for (job, tokens), come in zip(granted, Logits(logits).each(), strict=True):
+            self._count(job, tokens)
             self._guard(job, self._advance, job, tokens, come)
-        self.counters["decode_tokens"] += len(plan.decode)
-        self.counters["prefill_tokens"] += sum(tokens for _, tokens in plan.prefill)
 
     def _packed(self, granted: list[tuple[Job, int]]) -> Tensor:
         return self._runner.forward([self._row(job, tokens) for job, tokens in granted])
@@ -273,7 +272,14 @@ class Steps:
         if isinstance(job, AnswerHandle) and job.over:
             return
         (come,) = Logits(self._runner.forward([self._row(job, tokens)])).each()
+        self._count(job, tokens)
         self._advance(job, tokens, come)
+
+    def _count(self, job: Job, tokens: int) -> None:
+        """A row was run, with the others or alone."""
+        spoken = tokens if isinstance(job, AnswerHandle) and job.last is not None else 0
+        self.counters["decode_tokens"] += spoken
+        self.counters["prefill_tokens"] += tokens - spoken
 
     def _row(self, job: Job, tokens: int) -> Row:
         if isinstance(job, AnswerHandle):

@@ -69,5 +69,6 @@ class Rotation:
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Frequencies and axes on a device."""
         if device not in self._there:
-            self._there[device] = sent(self.frequencies, device), sent(self.axes, device)
+            # Waits, once: what is kept may be used on another stream, which would not.
+            self._there[device] = self.frequencies.to(device), self.axes.to(device)
         return self._there[device]

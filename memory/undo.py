@@ -12,7 +12,10 @@ from memory.pool import PagePool
 class Undo:
     """What a change overwrote in a pool, copied before.
 
-    Copies are of what is overwritten only: about as many tokens as a segment brings.
+    Copies are of what is overwritten only: as many tokens as a segment brings where a policy gives
+    up no more than that. One that empties a full memory down to a target closes as many holes as
+    stay behind them, up to about half of the capacity; that much is taken of the device until the
+    change is made.
 
     Args:
         pool: that is written.

@@ -14,6 +14,7 @@ MET: Final = "met"
 MISSED: Final = "missed"
 ALLOCATOR: Final = "allocator"  # what counts bytes on a device
 UNMEASURED: Final = "not measured"
+WANTED_CAMERAS: Final = 128
 _NAMED: Final = {"device": 4, "host": 2}  # entries of the profile
 
 Result = Mapping[str, Any]  # a row's name, status and, if it is done, rows
@@ -117,7 +118,8 @@ def _profile(result: Result | None) -> str:
         f"the device was busy for {r['share']:.0%} of it" for r in rows if r["kind"] == "window"
     ]
     for kind, most in _NAMED.items():
-        dearest = [f"{r['what']} {r['share']:.0%}" for r in rows if r["kind"] == kind][:most]
+        known = [r for r in rows if r["kind"] == kind and r["share"] is not None]
+        dearest = [f"{r['what']} {r['share']:.0%}" for r in known[:most]]
         if dearest:
             said.append(f"of the {kind}'s time: {', '.join(dearest)}")
     return f"profile: {'; '.join(said)}" if said else "there is no profile"
@@ -145,10 +147,10 @@ def _cameras(rows: Sequence[Row]) -> Found:
 
 
 def _first_token(column: str, rows: Sequence[Row]) -> Found:
-    known = [row for row in rows if row[column] is not None]
-    if not known:
-        return Found(None, "no answer was heard")
-    worst = max(known, key=lambda row: float(row[column]))
+    mute = [row for row in rows if row[column] is None]
+    if mute:  # the others may be the easy ones
+        return Found(None, f"no answer was heard with a memory of {mute[0]['memory']}")
+    worst = max(rows, key=lambda row: float(row[column]))
     note = f"memory of {worst['memory']}, {worst['questions']} questions, steps of at most "
     return Found(worst[column], f"{note}{worst['step_ms']:g} ms")
 
@@ -185,8 +187,8 @@ def _growth(rows: Sequence[Row]) -> Found:
 TARGETS: Final = (
     Target("frames a second into memory, a quarter kept", "at least 400",
            operator.ge, 400, "ingest", _frames),
-    Target("cameras at 2 frames a second with a p95 lag under a second", "at least 128",
-           operator.ge, 128, "cameras", _cameras),
+    Target("cameras at 2 frames a second with a p95 lag under a second",
+           f"at least {WANTED_CAMERAS}", operator.ge, WANTED_CAMERAS, "cameras", _cameras),
     Target("ms to the first token, p50, while 8 frames a second come in", "under 30",
            operator.lt, 30, "first_token", partial(_first_token, "first_token_p50_ms")),
     Target("ms to the first token, p95, while 8 frames a second come in", "under 60",

@@ -13,7 +13,8 @@ from benchmarks.gpu.machine import rates
 from benchmarks.gpu.rig import PATIENCE_S, Rig
 from benchmarks.gpu.roofline import frame_flops
 from benchmarks.gpu.scale import DAY_S
-from benchmarks.gpu.verdicts import ALLOCATOR
+from benchmarks.gpu.search import largest
+from benchmarks.gpu.verdicts import ALLOCATOR, WANTED_CAMERAS
 from benchmarks.quantiles import milliseconds, quantile
 from benchmarks.report import Row
 from models.quantizing import stored_bytes
@@ -59,17 +60,16 @@ def cameras(context: Context, shape: str) -> list[Row]:
         held = rig.remembered(DAY_S, scale.camera_fps)
         rig.open(1, held)
         alone = flood(rig, 1, scale.warm_s, scale.window_s / 2)
-        low, high = 0, most + 1
-        number = max(1, min(most, int(alone.frames_per_s / scale.camera_fps)))
-        while low < number < high:
+
+        def carries(number: int) -> bool:
             rig.open(number, held)
             row = _paced(context, rig, number)
             tried.append({"shape": shape, "fps": scale.camera_fps, **row})
-            low, high = (number, high) if row["kept_up"] else (low, number)
-            number = min(2 * number, most) if high > most else (low + high) // 2
-            if high <= most and high - low <= max(1, low // 16):
-                break
-        first = {"shape": shape, "largest_number_of_cameras": low, "room_for": most, **rig.pace}
+            return bool(row["kept_up"])
+
+        guess = int(alone.frames_per_s / scale.camera_fps)
+        found = largest(carries, guess, most, WANTED_CAMERAS)
+        first = {"shape": shape, "largest_number_of_cameras": found, "room_for": most, **rig.pace}
     return [first, *tried]
 
 

@@ -31,8 +31,10 @@ what it shows is noise. Pairs are not taken of who rereads everything.
 
 A frame is late if it is not in memory (of those that reread: in their buffer, unseen) a sampling
 interval and the slack after its temporal step was whole. Long frames are those due while a long
-answer was being spoken, in turns and pairs, with Wilson's 95% interval. `same_as_paused` counts the
-long answers, of turns and pairs, that were token for token that of the paused stream.
+answer was being spoken, in turns and pairs, with Wilson's 95% interval. That takes each frame as if
+it were late by itself; but a stall makes several late, so the true interval is wider.
+`same_as_paused` counts the long answers, of turns and pairs, that were token for token that of the
+paused stream.
 
 `missed_minutes` were not watched on the way to that length: who rereads or is serial stands where
 it would stand anyway, and Lookout's positions go on as if it had watched. `held_bytes` are

@@ -111,11 +111,28 @@ def test_what_was_not_run_or_failed_is_not_measured_and_says_so() -> None:
 def test_rows_that_hold_nothing_to_judge_are_not_measured() -> None:
     bare = (
         done("ingest", {"share_kept": 1.0, "frames_per_s": 900.0})
-        | done("first_token", {"first_token_p50_ms": None, "first_token_p95_ms": None})
+        | done(
+            "first_token", {"memory": "", "first_token_p50_ms": None, "first_token_p95_ms": None}
+        )
         | done("decode", {"answers": 8, "watched_fps": 0})
         | done("bytes", {"measured_by": "weights and pool alone", "bytes_grown": 0})
     )
     assert [row["verdict"] for row in targets(SHAPE, bare)] == [UNMEASURED] * 8
+
+
+def test_a_memory_with_which_no_answer_was_heard_is_not_hidden_behind_an_easier_one() -> None:
+    results = session(good=True)
+    rows = results[f"{SHAPE}.first_token"]["rows"]
+    rows[1] |= {"first_token_p50_ms": None, "first_token_p95_ms": None}
+    judged = targets(SHAPE, results)
+    assert [judged[n]["verdict"] for n in (P50, P95)] == [UNMEASURED] * 2
+    assert judged[P50]["why"] == "no answer was heard with a memory of 24 hours"
+
+
+def test_what_of_the_profile_has_no_share_is_left_out() -> None:
+    results = session(good=False)
+    results[f"{SHAPE}.breakdown"]["rows"] = [{"kind": "host", "what": "x", "share": None}]
+    assert "there is no profile" in targets(SHAPE, results)[FRAMES]["why"]
 
 
 def test_without_a_profile_a_miss_says_that_there_is_none() -> None:

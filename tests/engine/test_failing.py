@@ -39,6 +39,30 @@ def test_a_row_that_fails_ends_alone_and_its_neighbours_answers_are_untouched():
         settle(engine, [handle])
 
 
+def test_rows_that_are_run_one_by_one_are_counted_like_all_others():
+    def crowded(chunks) -> None:
+        if len(chunks) > 1:
+            raise RuntimeError("a kernel failed")
+
+    def counted(engine: Engine) -> tuple[int, int]:
+        return engine.counters["decode_tokens"], engine.counters["prefill_tokens"]
+
+    with Engine(Hooked(ours(), crowded), LIMITS) as engine:
+        handle = open_camera(engine)
+        show(engine, handle, segment(0))
+        ask(engine, handle, tokens=20).wait()
+        before = counted(engine)
+        ask(engine, handle, tokens=20).wait()
+        once = counted(engine)
+        together = [ask(engine, handle, tokens=20) for _ in range(2)]
+        assert all(one.wait().finish_reason != "error" for one in together)
+        assert engine.counters["failures"] > 1, "they met"
+        twice = counted(engine)
+        assert [b - a for a, b in zip(once, twice, strict=True)] == [
+            2 * (b - a) for a, b in zip(before, once, strict=True)
+        ]
+
+
 def test_a_device_that_failed_ends_the_engine_and_tells_everybody():
     def fail(chunks) -> None:
         if holds(ours(), chunks, "~"):
