@@ -34,7 +34,7 @@ class RecordedPace(Pace):
     lossless = True
 
     def pacer(self) -> Pacer:
-        """Waits for each frame's moment; time lost to the reader is not caught up in a burst."""
+        """Waits for each frame's moment; where the reader took a second too long, from then on."""
         return Realtime()
 
 

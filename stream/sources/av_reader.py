@@ -19,7 +19,7 @@ from core.frames import Frame
 from stream.sources.base import SourceInfo, SourceStats
 from stream.sources.clock import FrameClock
 from stream.sources.failures import translate, unavailable
-from stream.sources.hardware import AHEAD, Few, Hardware, quarter_turns
+from stream.sources.hardware import Hardware, quarter_turns
 from stream.sources.keyframes import KeyframeGate
 from stream.sources.pace import Pacer
 from stream.sources.sampler import Sampler
@@ -89,7 +89,6 @@ class AvReader(Reader):
         self._timeouts = timeouts
         self._pacer = make_pacer()
         self._hardware = hardware
-        self._few = Few(AHEAD)
         self._handed = 0  # packets that the decoder got
         self._container: av.container.InputContainer | None = None
 
@@ -213,7 +212,7 @@ class AvReader(Reader):
                 "codec",
                 f"a decoded picture could not be fetched ({type(error).__name__})",
             ) from None
-        return Frame(pts, time.monotonic(), pixels, self._few.admit(surface))
+        return Frame(pts, time.monotonic(), pixels, self._hardware.few.admit(surface))
 
     def _check_complete(self, stream: av.VideoStream, last: float) -> None:
         """Raises where a file ends well before the length that its own header gives."""

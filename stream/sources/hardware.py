@@ -31,7 +31,7 @@ log = logging.getLogger("lookout.source")
 
 PROBE = (256, 192)  # pixels; cards refuse much smaller ones
 PROBE_FRAMES = 12
-AHEAD = 8  # surfaces of a source that live at once; 3 MB each at 1920x1080
+AHEAD = 8  # surfaces of a camera that live at once; 3 MB each at 1920x1080
 CLOSE = 4  # levels of 255 that two decoders' colours may differ by
 _BT709, _BT2020 = (0.2126, 0.0722), (0.2627, 0.0593)
 _WEIGHTS = {1: _BT709, 9: _BT2020, 10: _BT2020}  # by H.273's matrix coefficients; else BT.601
@@ -39,7 +39,14 @@ _FULL_RANGE = 2
 
 
 class Hardware(ABC):
-    """Where one source's pictures are decoded, through all its openings. On the source's thread."""
+    """Where one camera's pictures are decoded, through all its connections. On a source's thread.
+
+    Attributes:
+        few: lets so many of its surfaces live at once, those of earlier connections among them.
+    """
+
+    def __init__(self) -> None:
+        self.few = Few(AHEAD)
 
     @abstractmethod
     def begin(self) -> HWAccel | None:
@@ -84,6 +91,7 @@ class Card(Hardware):
     def __init__(
         self, device: torch.device, make: Callable[[torch.device], HWAccel] | None = None
     ) -> None:
+        super().__init__()
         self._device = device
         self._make = make or accelerator
         self._wanted = True
@@ -117,7 +125,7 @@ class Card(Hardware):
 
 
 class Few:
-    """Lets so many surfaces of a source live at once: where frames wait, they wait on the host.
+    """Lets so many surfaces of a camera live at once: where frames wait, they wait on the host.
 
     A card has room for its decoders beside the model, but not for what overload leaves lying.
 

@@ -6,6 +6,7 @@ no decoder takes, so that the media library falls back to the processor.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -48,6 +49,7 @@ class OnTheHost(Hardware):
     """Decodes on the processor and leaves pictures as a card would."""
 
     def __init__(self, alter: Alter = lambda surface: surface) -> None:
+        super().__init__()
         self.openings = self.failures = 0
         self._alter = alter
 
@@ -85,6 +87,17 @@ async def test_frames_that_wait_wait_on_the_host(tmp_path: Path) -> None:
     there = [frame.surface is not None for frame in waiting]
     assert there == [True] * AHEAD + [False] * (25 - AHEAD)
     assert counters(waiting) == list(range(25))
+
+
+async def test_a_camera_that_comes_back_again_and_again_takes_no_more_of_the_card(
+    tmp_path: Path,
+) -> None:
+    make = at_full_speed(OnTheHost()).of(str(write_counter_video(tmp_path / "a.mp4", seconds=0.4)))
+    waiting = [frame for _ in range(3) for frame in await read(make())]
+    assert sum(frame.surface is not None for frame in waiting) == AHEAD
+    waiting.clear()
+    gc.collect()  # what ended the connections holds their last frames
+    assert (await read(make()))[0].surface is not None
 
 
 def test_a_surface_that_was_let_go_of_makes_room() -> None:
