@@ -156,6 +156,38 @@ def test_two_changes_in_one_are_made_together_or_not_at_all():
 
 
 @HEADWISE
+def test_what_was_overwritten_twice_in_a_change_is_what_it_was_before_the_first_time(policy):
+    run = full(policy)
+    before = run.memory.state()
+    with pytest.raises(ValueError, match="no"), run.memory.change():
+        for number in (1, 2):
+            scratch = Scratch(run.pool, 3)
+            slots, at = scratch.extend(3), np.repeat(np.arange(50, 53)[:, None], 3, axis=1)
+            run.pool.keys.flatten(1, 2)[:, slots] = float(number)
+            run.memory.move_sink(slots, at)
+        raise ValueError("no")
+    assert same(run.memory.state(), before)
+
+
+@HEADWISE
+def test_what_comes_after_a_change_that_failed_lies_where_it_would_without_it(policy):
+    run, undisturbed = (Run(policy, capacity=40, reach=Reach(60)) for _ in range(2))
+    for each in (run, undisturbed):
+        for _ in range(3):
+            each.watch(PLACES)
+    held = run.memory.held
+    with pytest.raises(ValueError, match="no"), run.memory.change():
+        assert run.memory.keep_within_reach(run.memory.next_position + 50) > 0
+        raise ValueError("no")
+    assert run.memory.held == held
+    for each in (run, undisturbed):
+        each.watch(PLACES)  # there is room: nothing goes
+        assert each.memory.held == held + len(PLACES) + 1
+        assert each.memory.view().lengths is None, "all heads hold as many"
+    assert same(run.memory.state(), undisturbed.memory.state())
+
+
+@HEADWISE
 def test_a_snapshot_that_fails_at_any_call_pins_no_page(policy):
     run = full(policy)
     free, unpromised = run.pool.free, run.pool.unpromised
