@@ -189,6 +189,25 @@ async def test_a_camera_that_lagged_and_is_gone_keeps_nobody_out(engine):
         await cameras.attach("yard", ScriptedSource, url="rtsp://b/")
 
 
+class Told(Engine):
+    """Remembers what was said of each segment."""
+
+    def perceive(self, handle, segment, listener, budget=None, picture=None, *, in_full=True):
+        super().perceive(handle, segment, listener, budget, picture, in_full=in_full)
+        self.said.add((budget, picture is not None, in_full))
+
+
+async def test_the_engine_is_told_of_what_segments_are_taken_in_full():
+    with Told(ours(), Limits(cameras=1, capacity=200, prompt_tokens=64, answer_tokens=8)) as engine:
+        engine.said = set()
+        async with Cameras(engine, WATCHING) as cameras:
+            camera = await cameras.attach("porch", Aged, url="rtsp://a/")
+            await eventually(lambda: camera.view().overload == "skip")
+            await eventually(lambda: (4, True, False) in engine.said)
+        assert engine.said <= {(8, False, True), (4, False, False), (4, True, False)}
+        assert (8, False, True) in engine.said
+
+
 async def test_a_camera_that_lags_is_relieved_for_real_and_everybody_is_told(engine):
     told: list[CameraView] = []
     source = Aged()
