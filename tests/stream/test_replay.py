@@ -185,3 +185,8 @@ async def test_a_pipe_is_not_opened_before_it_is_played(tmp_path):
         await check(str(tmp_path / "none.mp4"))
     with pytest.raises(SourceUnavailable):
         await check(str(tmp_path / ("long" * 100)))
+
+
+async def test_a_camera_that_is_away_is_no_mistake():
+    """It may be back when the model is loaded."""
+    await check("rtsp://127.0.0.1:1/none")
