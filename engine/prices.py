@@ -61,7 +61,7 @@ class Prices:
             ms = min(ms, OUTLIER * expected)
             off = ms / expected - 1
             self._drift += (off - self._drift) / QUICKLY
-            self._error += (min(1.0, off**2) - self._error) / min(self._steps, MEMORY)
+            self._error += (min(1.0, off**2) - self._error) / max(1, min(self._steps, MEMORY))
         fade = 1 - 1 / (QUICKLY if abs(self._drift) > CHANGED else MEMORY)
         weight = expected**-2
         self._moments = fade * self._moments + weight * np.outer(did, did)
