@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 from engine.engine import Engine
@@ -22,7 +23,7 @@ from tests.tiny import CELL, ours, stock, tokenizer
 
 def model_on_card(seed: int = 0) -> Qwen3VL:
     """As `tests.tiny.ours`, on the card; made within a `PlayedCard` of its own."""
-    model = stock(seed).eval().requires_grad_(False)
+    model = deepcopy(stock(seed))  # others compare with that one
     put_on_card([*model.parameters(), *model.buffers()])
     with PlayedCard():
         return Qwen3VL(
