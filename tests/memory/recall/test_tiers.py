@@ -2,78 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import stat
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.recalling import Drawer
 from memory.codecs.block import Block
-from memory.codecs.codec import Codec
 from memory.codecs.plain import Plain
 from memory.recall.archive import Archive
-from memory.recall.disk import DRAFT, GONE, SUFFIX, Disk, clear
 from memory.recall.opening import Opening
-from memory.recall.step import Step, thaw
+from memory.recall.step import thaw
 from memory.recall.tiers import IN_FLIGHT, Tier
 from tests.memory.recall.steps import ROTATION, SHAPE, landmarks, opened, put, step
+from tests.memory.recall.tiered import RUN, archive, bytes_of, on_disk, same, tiers, until, watch
 
 torch.set_num_threads(1)
-
-RUN = 20_000  # bytes, more than a run of 64 tokens takes
-
-
-def archive(
-    folder: Path | None = None,
-    *,
-    codec: Codec | None = None,
-    device: int = 6 * RUN,
-    host: int = 6 * RUN,
-    files: int = 100 * RUN,
-    lasting: bool = False,
-) -> Archive:
-    disk = None if folder is None else Disk(folder, files, lasting=lasting)
-    return Archive(codec or Plain(), ROTATION, SHAPE, device, host_bytes=host, disk=disk)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.002)
-
-
-def watch(kept: Archive, first: int, last: int, places: int = 15) -> None:
-    """Steps that fill a run each four; the disk has time to take what it should."""
-    for number in range(first, last):
-        put(kept, step(number, places))
-        until(lambda: kept.settled)
-
-
-def tiers(kept: Archive) -> set[Tier]:
-    return {one.run.tier for one in kept.steps}
-
-
-def bytes_of(steps: list[Step]) -> dict[float, tuple[torch.Tensor, ...]]:
-    return {
-        one.time: (x.keys, x.values, x.positions) for one, x in zip(steps, thaw(steps), strict=True)
-    }
-
-
-def same(one: tuple[torch.Tensor, ...], other: tuple[torch.Tensor, ...]) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 @pytest.mark.parametrize("codec", [Plain(), Block(), Block(bits=4)], ids=lambda x: x.label)
@@ -168,11 +114,6 @@ def test_a_disk_that_takes_nothing_costs_the_past_and_not_the_present(tmp_path, 
     kept.close()
 
 
-def on_disk(kept: Archive, folder: Path) -> list[Path]:
-    files = {x.run.file.name: None for x in kept.steps if x.run.file is not None}
-    return [folder / name for name in files]
-
-
 @pytest.mark.parametrize("harm", ["cut", "flipped", "gone", "other"])
 def test_a_damaged_file_loses_its_run_only_and_says_so_once(tmp_path, caplog, harm):
     folder = tmp_path / "porch"
@@ -224,56 +165,6 @@ def test_what_is_opened_stays_while_its_runs_move_and_are_forgotten(tmp_path):
     kept.close()
 
 
-def test_a_folder_is_its_owners_alone_and_closing_leaves_nothing_of_ours(tmp_path):
-    folder = tmp_path / "archives" / "porch"
-    kept = archive(folder)
-    watch(kept, 0, 120)
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    files = list(folder.iterdir())
-    assert files
-    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-    (folder / "notes.txt").write_text("somebody else's")
-    kept.close()
-    kept.close()
-    assert kept.join(30)
-    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
-
-
-def test_what_an_earlier_archive_left_is_removed_at_the_start_and_nothing_else(tmp_path):
-    folder = tmp_path / "porch"
-    folder.mkdir()
-    (folder / f"{'a' * 32}{SUFFIX}").write_bytes(b"x")
-    (folder / f"{'b' * 32}{DRAFT}").write_bytes(b"x")
-    others = {"notes.txt", f"night{SUFFIX}", f"letter{DRAFT}"}
-    for name in others:
-        (folder / name).write_text("somebody else's")
-    kept = archive(folder, lasting=True)
-    kept.begin()
-    until(lambda: len(list(folder.iterdir())) == len(others))
-    kept.close()
-    assert kept.join(30)
-    assert {path.name for path in folder.iterdir()} == others
-
-
-def test_a_camera_that_starts_takes_nothing_from_one_of_a_longer_name(tmp_path):
-    """Whatever cameras are called: what is being removed is called like none of them."""
-    drawer = Drawer(tmp_path, 10**6)
-    near = drawer.of("porch.gone-1").folder
-    near.mkdir()
-    (near / f"{'a' * 32}{SUFFIX}").write_bytes(b"x")
-    (tmp_path / f"{GONE}left").mkdir()  # by a process that was killed
-    kept = archive(drawer.of("porch").folder, lasting=True)
-    kept.begin()
-    until(lambda: kept.settled and not (tmp_path / f"{GONE}left").exists())
-    kept.close()
-    assert kept.join(30)
-    assert len(list(near.iterdir())) == 1
-    (tmp_path / f"{GONE}left").mkdir()
-    assert {path.name for path in drawer.all()} == {
-        "archive-porch", "archive-porch.gone-1", f"{GONE}left"
-    }  # fmt: skip
-
-
 def test_what_a_disk_does_not_give_now_is_not_forgotten_and_is_read_when_it_does(tmp_path, caplog):
     """A folder in the file's place: every look at it fails."""
     folder = tmp_path / "porch"
@@ -315,82 +206,6 @@ def test_a_disk_that_lets_no_file_go_costs_no_more_than_what_was_to_go(tmp_path,
     kept.close()
 
 
-def test_a_restored_archive_is_in_order_though_the_disk_took_a_newer_run_first(tmp_path):
-    first = archive(tmp_path / "porch", lasting=True)
-    watch(first, 0, 120)
-    state = first.state()
-    first.close()
-    assert first.join(30)
-    *older, newest = state.away
-    late = replace(newest, spans=tuple(replace(x, time=x.time + 6.0) for x in newest.spans))
-    second = archive(tmp_path / "porch")
-    second.restore(replace(state, away=(*older, late)))
-    times = [one.time for one in second.steps]
-    assert [x.run.time for x in second.steps] == sorted(x.run.time for x in second.steps)
-    assert len(times) == 120
-    second.close()
-
-
-def test_a_restored_archive_takes_over_its_files_and_removes_those_of_nobody(tmp_path):
-    folder = tmp_path / "porch"
-    first = archive(folder, lasting=True)
-    watch(first, 0, 120)
-    state, wanted = first.state(), bytes_of(opened(first))
-    named = {path.name for path in on_disk(first, folder)}
-    watch(first, 120, 160)  # after the save: more files, which nothing refers to
-    first.close()
-    assert first.join(30)
-    assert {path.name for path in folder.iterdir()} > named
-    second = archive(folder, lasting=True)
-    second.restore(state)
-    assert bytes_of(opened(second)).keys() == wanted.keys()
-    assert all(same(x, wanted[when]) for when, x in bytes_of(opened(second)).items())
-    assert {path.name for path in folder.iterdir()} == named
-    watch(second, 120, 160)
-    assert second.forgotten == 0
-    second.close()
-
-
-def test_a_restored_archive_keeps_to_the_bytes_that_its_disk_has_now(tmp_path):
-    first = archive(tmp_path / "porch", lasting=True)
-    watch(first, 0, 160)
-    state = first.state()
-    first.close()
-    assert first.join(30)
-    second = archive(tmp_path / "porch", files=4 * RUN)
-    second.restore(state)
-    until(lambda: second.settled)
-    assert all(level.bytes <= level.capacity for level in second.levels)
-    assert 0 < second.forgotten < 160
-    assert second.steps[0].time == 0.0
-    assert len(opened(second)) == 160 - second.forgotten
-    second.close()
-
-
-def test_without_a_disk_what_lay_there_is_forgotten_and_counted(tmp_path):
-    first = archive(tmp_path / "porch", lasting=True)
-    watch(first, 0, 120)
-    state = first.state()
-    away = sum(len(each.spans) for each in state.away)
-    second = archive()
-    second.restore(state)
-    assert second.forgotten == away > 0
-    assert len(second.steps) == 120 - away
-    first.close()
-
-
-WRITER = """
-import sys
-from pathlib import Path
-from tests.memory.recall.test_tiers import archive
-from tests.memory.recall.steps import put, step
-kept = archive(Path(sys.argv[1]), lasting=True)
-for number in range(10**6):
-    put(kept, step(number, 15))
-    print(number, flush=True)
-"""
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_any_interleaving_of_putting_opening_and_moving_gives_what_was_put(tmp_path, seed):
     """Openings are looked at long after; what they give is compared with the steps themselves."""
@@ -424,37 +239,6 @@ def look(opening: Opening, times: list[float], sizes: list[int]) -> None:
         assert torch.equal(thawed.values, truth.values)
         assert thawed.positions.tolist() == truth.tokens.positions.tolist()
         assert (thawed.keys - truth.bare).abs().max() < 1e-5, "one turn and back"
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_a_kill_while_it_writes_leaves_whole_files_and_a_folder_that_can_be_used(tmp_path, seed):
-    folder = tmp_path / "porch"
-    command = [sys.executable, "-c", WRITER, str(folder)]
-    env = {**os.environ, "PYTHONPATH": os.getcwd()}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=env) as writer:
-        until(lambda: folder.is_dir() and len(list(folder.glob(f"*{SUFFIX}"))) > 5 + seed)
-        writer.send_signal(signal.SIGKILL)
-    sizes = {path.stat().st_size for path in folder.glob(f"*{SUFFIX}")}
-    assert len(sizes) == 1, "all of them are whole"
-    assert len(list(folder.glob(f"*{DRAFT}"))) <= 1
-    kept = archive(folder)
-    watch(kept, 0, 120)
-    assert {path.name for path in folder.iterdir()} == {x.name for x in on_disk(kept, folder)}
-    assert len(opened(kept)) == 120
-    kept.close()
-
-
-def test_a_camera_that_is_gone_leaves_no_folder_even_while_it_writes(tmp_path):
-    folder = tmp_path / "porch"
-    kept = archive(folder, lasting=True)
-    watch(kept, 0, 120)
-    for number in range(120, 200):
-        put(kept, step(number, 15))
-    kept.close()
-    clear(folder)
-    assert kept.join(30)
-    assert list(tmp_path.iterdir()) == []
-    clear(folder)
 
 
 def test_a_disk_without_host_memory_is_refused(tmp_path):
