@@ -23,7 +23,7 @@ torch.set_num_threads(1)
 WRITER = """
 import sys
 from pathlib import Path
-from tests.memory.recall.test_tiers import archive
+from tests.memory.recall.tiered import archive
 from tests.memory.recall.steps import put, step
 kept = archive(Path(sys.argv[1]), lasting=True)
 for number in range(10**6):
