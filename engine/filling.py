@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.errors import LookoutError
+from core.errors import CapacityExceeded, LookoutError
 from engine.bank import Bank
 from engine.jobs import MemoryHandle, SegmentJob
 from engine.limits import Limits
@@ -55,6 +55,7 @@ class Filling:
         reach = limits.reach(self.model.reach)
         archive = None
         try:
+            self._room_for_one()
             archive = recalling.archive(self.model) if recalling is not None else None
             handle.memory = KVMemory(
                 self.pool, limits.capacity, eviction, self.model.rotation, archive, reach,
@@ -77,3 +78,15 @@ class Filling:
         if archive is not None:
             archive.begin()
         handle.segments.append(SegmentJob(handle, None, told, is_sink=True))
+
+    def _room_for_one(self) -> None:
+        """Small memories would fit beyond the limit, into pages that answers need.
+
+        Raises:
+            CapacityExceeded: if as many memories as there may be are open.
+        """
+        if len(self.work.memories) >= self.limits.cameras:
+            raise CapacityExceeded(
+                f"{self.limits.cameras} cameras are watched, and memory is set aside for no more: "
+                "detach one, or raise engine.max_cameras"
+            )
