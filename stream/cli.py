@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from core.errors import ConfigError, LookoutError
+from core.errors import ConfigError, LookoutError, Unauthorized
 
 app = typer.Typer(
     name="lookout",
@@ -248,6 +248,8 @@ def execute(arguments: list[str]) -> int:
         return _fail(f"{_where(error)}{error.format_message()}", 2)
     except ConfigError as error:
         return _fail(str(error), 2)
+    except Unauthorized as error:
+        return _fail(f"{error} (here: --key KEY, or LOOKOUT_API_KEY in the environment)", 1)
     except LookoutError as error:
         return _fail(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):

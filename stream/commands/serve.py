@@ -184,6 +184,7 @@ def log_to_stderr(level: str) -> None:
         level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
     logging.getLogger("lookout").setLevel(level.upper())
+    logging.getLogger("huggingface_hub").propagate = False  # it prints by itself
 
 
 def only_error(group: ExceptionGroup) -> Exception:

@@ -191,6 +191,14 @@ async def test_ask_about_an_unknown_camera_is_status_1_and_one_line() -> None:
         assert "cellar" in err
 
 
+async def test_who_asks_without_a_key_is_told_how_to_give_one() -> None:
+    async with house("porch", environment={"LOOKOUT_API_KEY": "k" * 20}) as there:
+        status, out, err = await run_ask(there, "porch", "What?")
+        assert (status, out.strip(), err.count("\n")) == (1, "", 1)
+        assert "--key" in err
+        assert (await run_ask(there, "porch", "What?", "--key", "k" * 20))[0] == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_answers_about_the_demo_camera_and_ends_cleanly(
     checkpoint: Path, number: signal.Signals
