@@ -285,6 +285,24 @@ def test_a_step_is_in_memory_or_in_the_archive_or_counted_as_forgotten_wherever_
     assert lost > 10 and whole > 0
 
 
+def test_what_a_failed_change_gave_up_does_not_reach_the_archive_later():
+    run = archived()
+    while run.memory.held + len(PLACES) + 1 <= run.memory.capacity:
+        run.watch(PLACES)
+    archive = run.memory.archive
+    assert archive is not None
+    with pytest.raises(ValueError, match="no"), run.memory.change():
+        Next(run).enter()
+        raise ValueError("no")
+    assert archive.steps == ()
+    for _ in range(2):
+        run.watch(PLACES)
+        held = {float(time) for time in run.memory.tokens.time if not np.isnan(time)}
+        frozen = [one.time for one in archive.steps]
+        assert frozen == sorted(set(frozen)) != []
+        assert not held & set(frozen)
+
+
 def test_a_beginning_that_leaves_no_room_is_refused_before_anything_changes():
     run = Run(SinkWindow(), capacity=40)
     before = run.memory.state()
