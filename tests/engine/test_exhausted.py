@@ -240,6 +240,7 @@ def test_a_memory_that_cannot_be_put_right_is_given_up_and_the_camera_begins_ane
             show(engine, handle, segment(1))
         assert engine.counters["memories_lost"] == 1
         show(engine, handle, segment(2))
+        assert str(handle.why) == "the camera was detached", "what it says when it is"
         for camera, seen in ((handle, (2,)), (other, (100,))):
             heard = ask(engine, camera, tokens=WORDS)
             heard.wait()
