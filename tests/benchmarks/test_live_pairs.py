@@ -103,6 +103,14 @@ async def test_what_is_watched_begins_and_ends_with_the_answer_between_two_pause
     assert all(len(set(before[n : n + 3])) == 1 for n in range(0, 16, 4))
 
 
+async def test_an_answer_begins_at_the_moment_of_a_step_that_was_drawn():
+    late = next(n for n in range(1000) if Random(n).uniform(0, 2) > 1.9)  # frames of a step
+    stage = Stage(Clockwork(0.001), film(), 0.5)
+    found = await pair(stage, 4, Random(late))
+    to_come = (Random(late).uniform(0, 2) - 1) / stage.film.fps
+    assert found.phase.began - found.watched.asked >= to_come > 0.2
+
+
 async def test_a_turn_that_lasts_asks_some_short_questions_and_then_for_long_answers_only():
     contender = Clockwork(0.001)
     found = await turn(Stage(contender, film(), 0.05), 4.0, 3)
