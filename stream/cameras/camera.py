@@ -363,7 +363,7 @@ class Camera:
         """Give something up if the camera lags, or take it back; a file held back never lags."""
         if segment is None or self._source is None or self._source.lossless:
             return
-        if self._relief.note(segment, time.monotonic()):
+        if self._relief.note(segment, time.monotonic(), self._feed.overtaken):
             self._on_change(self.view())
 
     async def _save_regularly(self) -> None:

@@ -19,6 +19,7 @@ from stream.cameras.watching import Watching
 log = logging.getLogger("lookout.camera")
 
 HALF = 0.5
+BEHIND = 1.01  # of its target lag at least lags who drops frames: its buffer is too small to say
 WORTH = 0.75  # a smaller picture must bring the visual tokens down to this share to be worth it
 
 StepTokens = Callable[[int, int], int]
@@ -57,7 +58,7 @@ class Relief:
         self._sample = sample
         self._smaller = lru_cache(maxsize=8)(lambda h, w: smaller(step_tokens, h, w))
         self._ladder = None if watching.overload is None else Ladder(watching.overload)
-        self._skipped = 0
+        self._skipped = self._dropped = 0
 
     @property
     def state(self) -> Relieved:
@@ -84,17 +85,24 @@ class Relief:
         """Whether frames that wait are passed over."""
         return self._gives_up(Rung.SKIP)
 
-    def note(self, segment: Segment, now: float) -> bool:
+    def note(self, segment: Segment, now: float, dropped: int = 0) -> bool:
         """A segment is in memory; whether something was given up or taken back.
 
         Args:
             segment: live; what is held back for its reader does not lag.
             now: monotonic seconds.
+            dropped: frames of the camera that gave way so far. Where some did since the segment
+                before, it lags by more than can be seen of those that did not.
         """
-        if self._ladder is None:
+        if self._ladder is None or self._watching.overload is None:
             return False
         newest = segment.frames[-1]
         before, lag = self._ladder.rung, now - newest.arrived
+        trouble = f"lags {lag:.1f} s"
+        if dropped > self._dropped:
+            lag = max(lag, BEHIND * self._watching.overload.target_lag_s)
+            trouble += f" and dropped {dropped - self._dropped} frames"
+        self._dropped = dropped
         useless = self._useless(*newest.pixels.shape[:2])
         self._ladder.leave_out(useless)
         if not self._ladder.note(lag, now):
@@ -104,7 +112,7 @@ class Relief:
         beside = f" ({', '.join(sorted(useless))} would change nothing)" if useless else ""
         rung, name = self._ladder.rung, self._name
         if RUNGS.index(rung) > RUNGS.index(before):
-            log.warning("camera %s lags %.1f s: %s -> %s%s", name, lag, before, rung, beside)
+            log.warning("camera %s %s: %s -> %s%s", name, trouble, before, rung, beside)
         else:
             log.info("camera %s lags less, takes back: %s -> %s%s", name, before, rung, beside)
         return True

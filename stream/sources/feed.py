@@ -111,6 +111,11 @@ class Feed:
         self._decoded = self._dropped = self._frames_in = self._reconnects = 0
 
     @property
+    def overtaken(self) -> int:
+        """Frames so far that gave way to newer ones since nobody took them."""
+        return self._buffer.dropped
+
+    @property
     def status(self) -> FeedStatus:
         """What is going on now; cheap, may be read at any time."""
         phase, newest, info = self._phase, self._newest, self._info

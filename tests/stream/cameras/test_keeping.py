@@ -193,7 +193,9 @@ async def test_what_the_engine_cannot_restore_is_put_aside_and_the_camera_starts
     async with Cameras(engine, WATCHING, keeping(tmp_path, capacity=400)) as cameras:
         source = ScriptedSource().give(0.0, 0.25, size=SIZE)
         camera = await attached(cameras, source)
-        assert camera.view().restored == "refused: it could not be restored: it failed: AssertionError"
+        assert (
+            camera.view().restored == "refused: it could not be restored: it failed: AssertionError"
+        )
         await eventually(lambda: camera.view().frames_remembered == 2)
         assert camera.view().newest_pts == 0.25
     assert (tmp_path / "camera-porch" / ASIDE / TENSORS).is_file()

@@ -62,6 +62,25 @@ def relieved(watching: Watching = WATCHING, step_tokens=None) -> tuple[Relief, l
     return Relief("porch", watching, step_tokens or ours().step_tokens, asked.append), asked
 
 
+def test_a_camera_that_drops_frames_is_behind_however_short_its_lag_looks():
+    relief, fps = relieved()
+    for now in range(6):  # a small buffer: what is not dropped is always fresh
+        relief.note(segment(0.1, SIZE, float(now)), float(now), dropped=3 * now)
+    assert set(fps) == {2.0} and relief.state.rung is Rung.SKIP
+    given_up = relief.state.changes
+    for now in range(6, 9):
+        relief.note(segment(0.1, SIZE, float(now)), float(now), dropped=15)
+    assert relief.state.changes > given_up and relief.state.rung is not Rung.SKIP, "it is over"
+
+
+def test_a_camera_that_keeps_up_gives_nothing_up_for_what_it_dropped_long_ago():
+    relief, fps = relieved()
+    relief.note(segment(0.1), 0.0, dropped=40)  # before the first segment: it was connecting
+    for now in range(1, 20):
+        assert not relief.note(segment(0.1, SIZE, float(now)), float(now), dropped=40)
+    assert fps == []
+
+
 def test_each_rung_halves_what_it_is_named_for_and_keeps_the_others():
     relief, fps = relieved()
     assert (relief.budget, relief.skips, fps) == (8, False, [])
@@ -161,12 +180,12 @@ class Aged(ScriptedSource):
 
     def __init__(self, *, lossless: bool = False) -> None:
         super().__init__(lossless=lossless)
-        self.age, self.gone = 60.0, False
+        self.age, self.gone, self.every_s = 60.0, False, 0.002
         self._pts = 0.0
         self._noise = np.random.default_rng(0)
 
     async def recv(self) -> Frame:
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(self.every_s)
         if self.gone:
             raise SourceUnavailable("porch has stopped sending", "ended")
         self._pts += 0.25
@@ -234,7 +253,7 @@ async def test_a_camera_that_lags_is_relieved_for_real_and_everybody_is_told(eng
         await cameras.detach("own")
         await cameras.attach("run", ScriptedSource, url="a.mp4", gate=_at_once)
         await cameras.detach("run")
-        source.age = 0.0
+        source.age, source.every_s = 0.0, 0.1
         await eventually(lambda: camera.view().overload == "none")
         await cameras.attach("yard", ScriptedSource, url="rtsp://b/")
         await cameras.detach("yard")
@@ -244,6 +263,19 @@ async def test_a_camera_that_lags_is_relieved_for_real_and_everybody_is_told(eng
     event = wire.camera_state(next(view for view in told if view.overload == "budget"))
     assert (event.overload, event.given_up) == ("budget", ("fps", "budget"))
     assert wire.camera(camera.view()).overload == "none"
+
+
+async def test_a_camera_that_is_too_fast_for_its_buffer_gives_something_up_until_it_is_not(engine):
+    source = Aged()
+    source.age = 0.0
+    async with Cameras(engine, WATCHING) as cameras:
+        camera = await cameras.attach("fast", lambda: source, url="rtsp://a/")
+        await eventually(lambda: camera.view().overload != "none")
+        view = camera.view()
+        assert view.frames_dropped > 0
+        assert view.lag_ms is not None and view.lag_ms < 1000, "far below the target"
+        source.every_s = 0.1
+        await eventually(lambda: camera.view().overload == "none")
 
 
 async def test_a_file_at_full_speed_is_held_back_and_gives_nothing_up(engine):
