@@ -102,8 +102,8 @@ class PagePool:
         if pages > self.unpromised:
             raise CapacityExceeded(
                 f"{pages} pages of {self.page_size} tokens are needed and "
-                f"{self.unpromised} are free: lower memory.capacity, engine.max_cameras or "
-                "engine.max_answers, or detach a camera"
+                f"{self.unpromised} are free: detach a camera, or raise engine.max_cameras or "
+                "engine.max_answers, for which memory is set aside at start"
             )
         self._promised += pages
         return Lease(self, pages)
