@@ -29,7 +29,7 @@ from memory.codecs.plain import Plain
 from memory.pool import KVShape
 from memory.recall.arena import Arena
 from memory.recall.disk import OVERHEAD, Disk
-from memory.recall.gathering import chosen, fills_blocks, one_after_the_other
+from memory.recall.gathering import chosen, fills_blocks, one_after_the_other, parted
 from memory.recall.index import Index, Trace
 from memory.recall.kept import Archived, Away, Kept
 from memory.recall.opening import Opening
@@ -153,9 +153,8 @@ class Archive:
         bare = self._rotation.take(keys, at).to(keys.dtype)
         for group in np.unique(tokens.group):
             rows = np.flatnonzero(tokens.group == group)
-            own, other = chosen(bare, rows), chosen(values, rows)
-            self._gather(own, other, tokens.rows(rows))
-        if fills_blocks(sum(run.layout.tokens for run in self._gathering)):
+            self._gather(chosen(bare, rows), chosen(values, rows), tokens.rows(rows))
+        while fills_blocks(sum(run.layout.tokens for run in self._gathering)):
             self._freeze()
         self._sink_to_disk()
 
@@ -254,11 +253,10 @@ class Archive:
             raise
 
     def _freeze(self) -> None:
-        """Freeze the steps that are alone as one run."""
-        alone = self._gathering
+        """Freeze the oldest steps that are alone as one run."""
+        alone, later = parted(self._gathering)
         frozen = [self._frozen(run) for run in alone]
-        left = remaining(frozen)
-        found = [each.thaw(rows) for each, rows in zip(frozen, left, strict=True)]
+        found = [each.thaw(rows) for each, rows in zip(frozen, remaining(frozen), strict=True)]
         keys, values = (
             torch.cat(each, 2) for each in zip(*((x.keys, x.values) for x in found), strict=True)
         )
@@ -274,6 +272,8 @@ class Archive:
         except BaseException:
             self._unmark(run)  # what it was made of is gone
             raise
+        finally:
+            self._gathering = later  # newer than the run: what makes room for it leaves them alone
 
     def _hold(self, run: Run, data: Tensor) -> bool:
         """Find a place for a run that has its landmarks; else it is forgotten."""

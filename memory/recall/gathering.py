@@ -38,6 +38,23 @@ def fills_blocks(tokens: int) -> bool:
     return tokens >= TOKENS and (tokens >= _FULL * TOKENS * blocks or blocks > _MOST_BLOCKS)
 
 
+def parted(gathered: Sequence[Run]) -> tuple[Sequence[Run], list[Run]]:
+    """Steps that are frozen together, and later ones: the oldest fill blocks, or are all there are.
+
+    More may have gathered while a device had no memory to freeze them. What is asked of it then
+    must not grow with them, or it would never be enough again.
+
+    Args:
+        gathered: a step each, oldest first.
+    """
+    total = 0
+    for number, run in enumerate(gathered, 1):
+        total += run.layout.tokens
+        if fills_blocks(total):
+            return gathered[:number], list(gathered[number:])
+    return gathered, []
+
+
 def one_after_the_other(alone: Sequence[Run]) -> tuple[Span, ...]:
     """Where the steps of some runs lie in one of all of them."""
     spans, start = [], 0

@@ -56,6 +56,16 @@ def test_a_single_layer_is_layers_of_one() -> None:
     assert torch.equal(back[0], codec.decode_keys(codec.encode_keys(x)))
 
 
+@pytest.mark.parametrize("codec", codecs(), ids=lambda codec: codec.label)
+def test_keys_and_values_of_different_types_come_back_in_their_own(codec) -> None:
+    keys, values = several(2, 70), several(2, 70).bfloat16()
+    packed = Layers.of(codec.encode_keys(keys[0])), Layers.of(codec.encode_values(values[0]))
+    back = decode_both(codec, *packed)
+    assert [side.dtype for side in back] == [torch.float32, torch.bfloat16]
+    assert torch.equal(back[0][0], codec.decode_keys(codec.encode_keys(keys[0])))
+    assert torch.equal(back[1][0], codec.decode_values(codec.encode_values(values[0])))
+
+
 def test_of_several_runs_it_is_known_which_tokens_are_left() -> None:
     codec, x = codecs()[0], several(2, 70)
     run = freeze(codec, x[:1], x[1:], torch.zeros(70, 3, dtype=torch.int64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -10,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.codecs.block import TOKENS, Block
-from memory.codecs.codec import Codec
+from memory.codecs.codec import Codec, Coder, Planes, Shape
 from memory.codecs.plain import Plain
 from memory.recall.archive import Archive
 from memory.recall.step import Step, thaw
+from tests.memory.failing import Exhausted
 from tests.memory.recall.steps import ROTATION, SHAPE, landmarks, opened, put, step
 
 torch.set_num_threads(1)
@@ -201,3 +203,83 @@ def test_what_goes_is_what_brute_force_says_is_missed_least():
 
 def _with_thawed(steps: list[Step]):
     return list(zip(steps, thaw(steps), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Scarce(Codec):
+    """The block codec where memory is there for so many tokens at once."""
+
+    room: list[int]
+    method: str = "scarce"
+
+    @property
+    def keys(self) -> Coder:
+        return ScarceCoder(Block().keys, self.room)
+
+    @property
+    def values(self) -> Coder:
+        return ScarceCoder(Block().values, self.room)
+
+
+@dataclass(frozen=True)
+class ScarceCoder(Coder):
+    inner: Coder
+    room: list[int]
+
+    def encode(self, x: torch.Tensor) -> Planes:
+        if x.shape[1] > self.room[0]:
+            raise torch.OutOfMemoryError("no memory is left")
+        return self.inner.encode(x)
+
+    def decode(self, planes: Planes, shape: Shape) -> torch.Tensor:
+        return self.inner.decode(planes, shape)
+
+
+def test_what_gathered_while_there_was_no_memory_is_frozen_in_usual_pieces_afterwards():
+    room = [2**20]
+    kept = archive(codec=Scarce(room))
+
+    def frozen() -> list[int]:
+        runs = {id(x.run): x.run for x in kept.steps if not isinstance(x.run.layout.codec, Plain)}
+        return [run.layout.tokens for run in runs.values()]
+
+    room[0] = 0  # after the archive is made
+    for number in range(100):
+        put(kept, step(number, 10))
+    assert frozen() == []
+    assert len(kept.steps) == 100
+    room[0] = 4 * TOKENS  # what is usual, and no more
+    for number in range(100, 130):
+        put(kept, step(number, 10))
+    assert len(frozen()) > 4
+    assert max(frozen()) <= 4 * TOKENS
+    times = [one.time for one in kept.steps]
+    assert times == sorted(times) == [float(n) for n in range(130)]
+    assert sum(isinstance(one.run.layout.codec, Plain) for one in kept.steps) * 11 <= 3 * TOKENS
+    assert kept.forgotten == 0
+
+
+def test_a_put_that_finds_no_memory_leaves_all_that_is_held_readable_and_counted():
+    lost = whole = 0
+    new = step(8, 10)
+    given, asked = (new.keys, new.values, new.tokens), torch.ones(2, 3, 4, 8)
+    for n in itertools.count():
+        kept = Archive(Block(), ROTATION, SHAPE, 14_000, host_bytes=40_000)
+        for number in range(8):
+            put(kept, step(number, 10))
+        assert [level.runs for level in kept.levels] == [5, 0]
+        with Exhausted(n) as exhausted:
+            kept.put(*given)  # is frozen with others, and one must go to the host for it
+        lost += kept.forgotten > 0
+        whole += kept.forgotten == 0
+        assert len(kept.steps) + kept.forgotten == 9
+        assert len({one.time for one in kept.steps}) == len(kept.steps)
+        assert landmarks(kept).shape[0] == len(kept.steps)
+        assert sum(level.runs for level in kept.levels) == len({id(x.run) for x in kept.steps})
+        assert len(thaw(opened(kept))) == len(kept.steps)
+        assert kept.find(asked, 10**6) == kept.steps
+        put(kept, step(9, 10))  # and it goes on
+        assert len(kept.steps) + kept.forgotten == 10
+        if not exhausted.failed:
+            break
+    assert lost > 3 and whole > 0
