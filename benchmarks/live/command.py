@@ -75,6 +75,7 @@ async def _alone(options: argparse.Namespace) -> None:
     settings = load_settings(options.config)
     if options.cameras > settings.engine.max_cameras:
         settings = load_settings([*options.config, f"engine.max_cameras={options.cameras}"])
+    settings = settings.model_copy(update={"cameras": {}})  # those that are asked about, no others
     seconds = options.seconds or _ALONE_S
     print(
         f"expected: {2 * seconds:g} s, and until there are {options.questions} answers, at most "
