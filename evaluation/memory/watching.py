@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -71,7 +72,9 @@ class Watcher:
     ) -> None:
         self._memories = memories
         self._segment_steps = segment_steps
-        self._wanted = {"attention": policy.needs_attention, "pixels": policy.needs_pixels}
+        self._see = partial(
+            memories.model.encode, attention=policy.needs_attention, pixels=policy.needs_pixels
+        )
         self._dense_steps = dense_steps
         self._dark: dict[int, VisualTokens] = {}
 
@@ -108,7 +111,7 @@ class Watcher:
             for frame in _frames(stream, stream.steps[first : min(stop, first + _STEPS)]):
                 segmenter.add(frame)
             segments = list(_taken(segmenter))
-            seen = model.encode(segments, **self._wanted)
+            seen = self._see(segments)
             for segment, tokens in zip(segments, seen, strict=True):
                 names = self._memories.open_names
                 given = dict.fromkeys(names, tokens) | {BLACK: self._black(segment, tokens)}
@@ -120,7 +123,7 @@ class Watcher:
         if count not in self._dark:
             frames = (f.showing(np.zeros_like(f.pixels)) for f in segment.frames)
             dark = Segment(segment.index, tuple(frames))
-            (found,) = self._memories.model.encode([dark], **self._wanted)
+            (found,) = self._see([dark])
             self._dark[count] = found
         return replace(self._dark[count], times=tokens.times)
 
