@@ -33,9 +33,12 @@ def test_blocks_of_several_runs_are_laid_out_with_one_wait_as_on_the_host(gone):
     bases = [step.base + SHIFT for step in steps]
     wanted = Blocks.of(steps, bases, rotation(16), torch.device("cpu"))
     there = on_the_card(steps[:2]) + on_the_card(steps[2:])
+    turning = rotation(16)
+    with PlayedCard():  # frequencies go to the card once, for good
+        turning.angles(torch.zeros(1, 3, dtype=torch.int64, device=CARD))
     card = PlayedCard()
     with card:
-        found = Blocks.of(there, bases, rotation(16), CARD)
+        found = Blocks.of(there, bases, turning, CARD)
         slots = torch.arange(len(found), device=CARD)
         read = [*found.turns, found.read, found.targets(slots), *found.decoded(1)]
         assert not card.refused, card.refused
