@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,9 +78,9 @@ async def serve(options: ServeOptions) -> None:
                 open_house(settings) as house,
                 _server(house, settings, doorman).listening(sock) as address,
             ):
-                set_aside()
-                _welcome(address, house)
-                await _until(stop, house)
+                with set_aside():
+                    _welcome(address, house)
+                    await _until(stop, house)
                 print("Stopping ...", file=sys.stderr)
         except ExceptionGroup as group:
             raise only_error(group) from None
@@ -166,14 +167,19 @@ def _camera(text: str) -> tuple[str, dict[str, str]]:
     return name, {"url": url}
 
 
-def set_aside() -> None:
-    """Let the collector of garbage pass over what stays until the end: modules, weights, classes.
+@contextlib.contextmanager
+def set_aside() -> Iterator[None]:
+    """Let the collector of garbage pass over what is there already: modules, weights, classes.
 
     Python stops for it, and to look through all of that takes a third of a second: every few hours
     somebody would wait so long for a token.
     """
     gc.collect()
     gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()  # at the end all of it goes
 
 
 def log_to_stderr(level: str) -> None:

@@ -293,12 +293,10 @@ def test_run_answers_at_its_time_and_writes_json_lines(checkpoint: Path, tmp_pat
 
 def test_what_stays_is_not_looked_through_again_and_again() -> None:
     before = gc.get_freeze_count()
-    try:
-        set_aside()
+    with set_aside():
         assert gc.get_freeze_count() > before
         assert len(gc.get_objects()) < 1000
-    finally:
-        gc.unfreeze()
+    assert gc.get_freeze_count() == 0 < len(gc.get_objects())
 
 
 def test_run_of_a_missing_file_is_status_1_and_names_it_before_any_model_is_loaded() -> None:
