@@ -109,9 +109,10 @@ def test_who_reads_everything_gives_up_when_it_would_take_too_long_and_says_how_
 def test_alone_every_camera_is_watched_and_asked_and_frames_that_come_late_are_counted(
     model, tmp_path, capfd
 ):
-    rows = tmp_path / "r.json"
-    call = [*model, *SHORT, "--cameras", "2", "--askers", "2", "--questions", "1"]
-    assert main([*call, "--json", str(rows)]) == 0
+    rows, own = tmp_path / "r.json", tmp_path / "own.yaml"
+    own.write_text("cameras: {own: {url: 'demo:calm'}}\nengine: {max_cameras: 2}\n")
+    call = [*model, *SHORT, "-c", str(own), "--cameras", "2", "--askers", "2", "--questions", "1"]
+    assert main([*call, "--json", str(rows)]) == 0, "a configured camera is not among them"
     (row,) = json.loads(rows.read_text())
     assert (row["cameras"], row["fps"], row["source"]) == (2, 8.0, "demo:busy")
     assert row["frames_due_answering"] >= 2 * 4

@@ -13,6 +13,7 @@ from core.frames import Frame, Segment
 from engine.engine import Engine
 from engine.perception import DRIFT
 from engine.runner import Row
+from engine.scheduler import Scheduler
 from memory.scratch import Scratch
 from memory.table import SINK
 from pruning.vcast import VCast
@@ -132,15 +133,16 @@ def test_a_change_of_picture_size_goes_on_in_the_same_memory(engine):
     settle(engine, [handle])
 
 
-def test_equal_pictures_that_are_to_be_seen_at_different_sizes_share_no_call(engine):
-    whole, small = open_camera(engine), open_camera(engine)
-    both_are_there = threading.Event()
-    engine.save(whole, lambda state: both_are_there.wait(DEADLINE))  # the engine's thread waits
-    told = Result(), Result()
-    pictures = segment(0, size=(128, 128))
-    engine.perceive(whole, pictures, told[0])
-    engine.perceive(small, pictures, told[1], picture=(64, 64))
-    both_are_there.set()
-    seen = [one.wait().steps[0] for one in told]
-    assert [(step.rows, step.columns) for step in seen] == [(8, 8), (4, 4)]
-    settle(engine, [whole, small])
+def test_equal_pictures_that_are_to_be_seen_at_different_sizes_share_no_call():
+    with Engine(ours(), LIMITS, Scheduler()) as engine:  # whose steps have room for both
+        whole, small = open_camera(engine), open_camera(engine)
+        both_are_there = threading.Event()
+        engine.save(whole, lambda state: both_are_there.wait(DEADLINE))  # the engine's thread waits
+        told = Result(), Result()
+        pictures = segment(0, size=(128, 128))
+        engine.perceive(whole, pictures, told[0])
+        engine.perceive(small, pictures, told[1], picture=(64, 64))
+        both_are_there.set()
+        seen = [one.wait().steps[0] for one in told]
+        assert [(step.rows, step.columns) for step in seen] == [(8, 8), (4, 4)]
+        settle(engine, [whole, small])

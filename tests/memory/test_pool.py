@@ -43,7 +43,9 @@ def test_a_scratch_grows_in_its_own_pages_rewinds_and_releases():
     first, second = scratch.extend(3), scratch.extend(4)
     assert len({*first.tolist(), *second.tolist()}) == 7
     assert scratch.view().slots.tolist() == [*first.tolist(), *second.tolist()]
+    assert len(scratch.view().slots) > 3
     scratch.rewind(3)
+    assert len(scratch.view().slots) == 3, "not what was seen before"
     assert scratch.extend(4).tolist() == second.tolist()
     with pytest.raises(ValueError, match="exceed"):
         scratch.extend(4)
